@@ -1,0 +1,119 @@
+# make [BUILD=release|debug|asan|tsan] [V=1]; see `make help`.  One makefile, objects in build/obj/$(BUILD)/.
+
+BUILD  ?= release
+PREFIX ?= /usr/local
+CC     ?= cc
+
+VERSION := $(shell sed -n 's/^\#define SCHED_VERSION "\(.*\)"/\1/p' net/handshake.h)
+
+# ---- libraries --------------------------------------------------------------------------------------------------
+
+PKG_CONFIG ?= pkg-config
+MSGPACK    := $(shell $(PKG_CONFIG) --exists msgpack-c && echo msgpack-c || echo msgpack)
+LIBS       := libevent_core $(MSGPACK) libzstd yaml-0.1
+CTL_LIBS   := jansson
+NEEDS      := $(LIBS) $(CTL_LIBS) $(if $(filter release debug,$(BUILD)),jemalloc)
+
+ifeq ($(filter help clean,$(MAKECMDGOALS)),)
+MISSING := $(strip $(foreach p,$(NEEDS),$(shell $(PKG_CONFIG) --exists $(p) || echo $(p))))
+ifneq ($(MISSING),)
+$(error missing libraries: $(MISSING).  `./bootstrap packages` installs everything on Debian 12)
+endif
+endif
+
+# ---- flags ------------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wundef \
+        -Wno-format-nonliteral
+ifdef CI
+WARN += -Werror
+endif
+
+BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread -I. -MMD -MP \
+               $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags-only-I $(LIBS) $(CTL_LIBS)))
+BASE_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBS)) -lm -pthread
+
+ifeq ($(BUILD),release)
+  MODE := -O2 -g -DNDEBUG_CHECKS
+  ALLOC := -ljemalloc
+else ifeq ($(BUILD),debug)
+  MODE := -O0 -g3 -DDEBUG_CHECKS
+  ALLOC := -ljemalloc
+else ifeq ($(BUILD),asan)
+  MODE := -O1 -g -DDEBUG_CHECKS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifeq ($(BUILD),tsan)
+  MODE := -O1 -g -DDEBUG_CHECKS -fsanitize=thread -fno-omit-frame-pointer
+else
+  $(error BUILD=$(BUILD) is not one of release, debug, asan, tsan)
+endif
+
+ALL_CFLAGS  = $(WARN) $(BASE_CFLAGS) $(MODE) $(CFLAGS)
+ALL_LDFLAGS = $(MODE) -pthread $(LDFLAGS)
+
+# ---- what is built ----------------------------------------------------------------------------------------------
+
+# release binaries are build/bin/, those of other modes build/bin-MODE/
+OBJ := build/obj/$(BUILD)
+BIN := build/bin$(if $(filter-out release,$(BUILD)),-$(BUILD))
+LIB := build/lib$(if $(filter-out release,$(BUILD)),-$(BUILD))
+
+src = $(sort $(wildcard $(addsuffix /*.c,$(1))))
+obj = $(patsubst %.c,$(OBJ)/%.o,$(1))
+
+COMMON_SRC := $(call src,base proto net)
+CORE_SRC   := $(call src,scheduler/core)
+SCHED_SRC  := $(call src,scheduler)
+WORKER_SRC := $(call src,worker)
+CLIENT_SRC := $(call src,client)
+CTL_SRC    := $(call src,client/ctl)
+BENCH_SRC  := $(call src,bench)
+
+PROGRAMS := $(BIN)/sched $(BIN)/sched-worker $(BIN)/schedctl $(BIN)/sched-bench
+CLIENT_A  := $(LIB)/libsched-client.a
+CLIENT_SO := $(LIB)/libsched-client.so
+
+.DEFAULT_GOAL := all
+.PHONY: all help clean
+all: $(PROGRAMS) $(CLIENT_A) $(CLIENT_SO)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
+
+$(OBJ)/%.o: %.c
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -o $@ $(1) $(BASE_LIBS) $(ALLOC) $(LDLIBS)
+
+$(BIN)/sched: $(call obj,$(SCHED_SRC) $(CORE_SRC) $(COMMON_SRC))
+	$(call say,LINK)
+	$(call link,$^)
+
+# -rdynamic: modules of `call` tasks resolve sc_task_* in the slot that loads them
+$(BIN)/sched-worker: $(call obj,$(WORKER_SRC) $(COMMON_SRC))
+	$(call say,LINK)
+	$(call link,-rdynamic $^ -ldl)
+
+$(BIN)/schedctl: $(call obj,$(CTL_SRC)) $(CLIENT_A)
+	$(call say,LINK)
+	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
+
+$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC)) $(CLIENT_A)
+	$(call say,LINK)
+	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
+
+$(CLIENT_A): $(call obj,$(CLIENT_SRC) $(COMMON_SRC))
+	$(call say,AR)
+	@mkdir -p $(@D) && rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(CLIENT_SO): $(call obj,$(CLIENT_SRC) $(COMMON_SRC))
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,-soname,libsched-client.so.0 $(ALL_LDFLAGS) -o $@ $^ $(BASE_LIBS)
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf build

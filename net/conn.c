@@ -1,0 +1,710 @@
+/*
+ * conn.c - see conn.h.
+ *
+ * Input is one linear buffer: [ consumed | frames not yet decoded | room ].  A frame is decoded where it lies (or
+ * where it was decompressed to); when a turn's budget of messages is used up, `payload` remembers where to go on and
+ * nothing more is received until that frame is finished.
+ */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/address.h"
+
+#define FRAME_SPLIT_BYTES ((size_t)1024 * 1024) /* begin a new frame when one has become this long */
+#define INPUT_KEEP_BYTES  ((size_t)64 * 1024)	/* a larger, empty input buffer is given back */
+
+const struct conn_limits conn_limits_default = {
+	CONN_MAX_FRAME_DEFAULT,
+	(size_t)32 * 1024 * 1024,
+	(size_t)512 * 1024 * 1024,
+};
+
+struct conn {
+	struct loop_member member;
+	struct loop *loop;
+	int fd;
+	struct event *read_ev;
+	struct event *write_ev;
+	const struct conn_handlers *handlers;
+	void *arg;
+	struct conn_limits limits;
+	uint32_t peer_max_frame_bytes;
+	size_t compress_min_bytes;
+	unsigned compress_skip; /* frames to send plain because the last ones did not compress */
+	char peer[ADDRESS_MAX];
+
+	unsigned connecting : 1;
+	unsigned paused : 1;	   /* by the owner */
+	unsigned held_back : 1;	   /* by our own output limit */
+	unsigned reading : 1;	   /* read_ev is added */
+	unsigned writing : 1;	   /* write_ev is added */
+	unsigned closing : 1;
+	unsigned local : 1;
+	unsigned inflated_frame : 1; /* payload points into `inflated` */
+	unsigned say_goodbye : 1;    /* closing with an error the peer should get to read */
+	unsigned draining : 1;	     /* said it; waiting for the peer to close */
+
+	struct msg_decoder *decoder;
+	struct buf in;
+	size_t in_at;		 /* consumed */
+	struct buf inflated;
+	const uint8_t *payload; /* rest of the frame being decoded, or NULL */
+	size_t payload_left;
+	uint32_t in_sequence;
+	unsigned turn_messages;
+
+	struct buf pending; /* messages of this turn, not framed yet */
+	struct evbuffer *out;
+	uint32_t out_sequence;
+	uint64_t bytes_in, bytes_out;
+
+	sc_err why;
+	char why_text[512];
+	struct loop_timer *linger;
+};
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_linger(void *arg);
+static void turn_end(struct loop_member *m);
+static void destroy_member(struct loop_member *m);
+
+static struct conn *conn_of(struct loop_member *m)
+{
+	return (struct conn *)((char *)m - offsetof(struct conn, member));
+}
+
+static void mark_dirty(struct conn *c)
+{
+	loop_dirty(c->loop, &c->member);
+}
+
+static void update_reading(struct conn *c)
+{
+	unsigned want = !c->connecting && !c->paused && !c->held_back && !c->closing;
+
+	if (want == c->reading)
+		return;
+	c->reading = want & 1u;
+	if (want)
+		event_add(c->read_ev, NULL);
+	else
+		event_del(c->read_ev);
+}
+
+static void update_writing(struct conn *c, unsigned want)
+{
+	if (want == c->writing)
+		return;
+	c->writing = want & 1u;
+	if (want)
+		event_add(c->write_ev, NULL);
+	else
+		event_del(c->write_ev);
+}
+
+static void tune_socket(int fd)
+{
+	int on = 1, idle_s = 30, every_s = 10, tries = 3;
+
+	/* Fails on unix sockets, which need none of it. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
+}
+
+static void release(struct conn *c)
+{
+	if (c->read_ev != NULL)
+		event_free(c->read_ev);
+	if (c->write_ev != NULL)
+		event_free(c->write_ev);
+	loop_timer_free(c->linger);
+	msg_decoder_free(c->decoder);
+	buf_fini(&c->in);
+	buf_fini(&c->inflated);
+	buf_fini(&c->pending);
+	if (c->out != NULL)
+		evbuffer_free(c->out);
+	if (c->fd >= 0)
+		close(c->fd);
+	mem_free(c);
+}
+
+static sc_err create(struct loop *l, int fd, const struct conn_limits *limits, const struct conn_handlers *h,
+		     void *arg, struct conn **out)
+{
+	struct conn *c = mem_calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return SC_NOMEM;
+	c->fd = -1; /* not ours until we succeed */
+	c->loop = l;
+	c->limits = *limits;
+	c->peer_max_frame_bytes = CONN_MAX_FRAME_DEFAULT;
+	c->handlers = h;
+	c->arg = arg;
+	buf_init(&c->in, (size_t)limits->max_frame_bytes + FRAME_HEADER_BYTES + CONN_READ_BYTES);
+	buf_init(&c->inflated, limits->max_frame_bytes);
+	buf_init(&c->pending, 0);
+	c->out = evbuffer_new();
+	c->read_ev = event_new(loop_base(l), fd, EV_READ | EV_PERSIST, on_readable, c);
+	c->write_ev = event_new(loop_base(l), fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	if (c->out == NULL || c->read_ev == NULL || c->write_ev == NULL ||
+	    msg_decoder_new(&c->decoder) != SC_OK || loop_timer_new(l, on_linger, c, &c->linger) != SC_OK) {
+		release(c);
+		return SC_NOMEM;
+	}
+	c->fd = fd;
+	c->member.turn_end = turn_end;
+	c->member.destroy = destroy_member;
+	loop_join(l, &c->member);
+	*out = c;
+	return SC_OK;
+}
+
+static void opened(struct conn *c)
+{
+	tune_socket(c->fd);
+	address_of_peer(c->fd, c->peer, sizeof(c->peer));
+	c->local = address_is_local(c->fd) ? 1 : 0;
+	update_reading(c);
+}
+
+sc_err conn_new(struct loop *l, int fd, const struct conn_limits *limits, const struct conn_handlers *h, void *arg,
+		struct conn **out)
+{
+	sc_err err = create(l, fd, limits, h, arg, out);
+
+	if (err == SC_OK)
+		opened(*out);
+	return err;
+}
+
+sc_err conn_connect(struct loop *l, const char *address, const struct conn_limits *limits,
+		    const struct conn_handlers *h, void *arg, struct conn **out)
+{
+	struct address a;
+	sc_err err = address_parse(address, &a);
+	int fd = -1;
+
+	if (err == SC_OK)
+		err = address_connect(&a, &fd);
+	if (err == SC_OK)
+		err = create(l, fd, limits, h, arg, out);
+	if (err != SC_OK) {
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	snprintf((*out)->peer, sizeof((*out)->peer), "%s", address);
+	(*out)->connecting = 1;
+	update_writing(*out, 1);
+	return SC_OK;
+}
+
+void conn_set_handlers(struct conn *c, const struct conn_handlers *h, void *arg)
+{
+	c->handlers = h;
+	c->arg = arg;
+}
+
+void conn_set_max_frame(struct conn *c, uint32_t max_frame_bytes)
+{
+	c->limits.max_frame_bytes = max_frame_bytes;
+	c->in.max = (size_t)max_frame_bytes + FRAME_HEADER_BYTES + CONN_READ_BYTES;
+	c->inflated.max = max_frame_bytes;
+}
+
+void *conn_arg(const struct conn *c)
+{
+	return c->arg;
+}
+
+struct loop *conn_loop(const struct conn *c)
+{
+	return c->loop;
+}
+
+/* ---- closing -------------------------------------------------------------------------------------------------- */
+
+void conn_close(struct conn *c, sc_err why, const char *text)
+{
+	if (c->closing)
+		return;
+	c->closing = 1;
+	c->why = why;
+	snprintf(c->why_text, sizeof(c->why_text), "%s", text != NULL ? text : sc_err_text(why));
+	update_reading(c);
+	loop_timer_set(c->linger, CONN_LINGER_US);
+	mark_dirty(c);
+}
+
+/* The other side is gone: what is queued cannot be written any more. */
+static void broken(struct conn *c, sc_err why, const char *text)
+{
+	conn_close(c, why, text);
+	c->say_goodbye = 0;
+	c->draining = 0;
+	evbuffer_drain(c->out, evbuffer_get_length(c->out));
+	buf_reset(&c->pending);
+	update_writing(c, 0);
+	mark_dirty(c);
+}
+
+static void on_linger(void *arg)
+{
+	struct conn *c = arg;
+
+	broken(c, c->why, NULL);
+}
+
+int conn_is_closing(const struct conn *c)
+{
+	return c->closing;
+}
+
+static void destroy(struct conn *c)
+{
+	const struct conn_handlers *h = c->handlers;
+
+	loop_leave(c->loop, &c->member);
+	if (h->on_close != NULL)
+		h->on_close(c, c->why, c->why_text, c->arg);
+	release(c);
+}
+
+static void destroy_member(struct loop_member *m)
+{
+	struct conn *c = conn_of(m);
+
+	if (!c->closing) {
+		c->why = SC_CLOSED;
+		snprintf(c->why_text, sizeof(c->why_text), "closed on this side");
+	}
+	destroy(c);
+}
+
+/* ---- writing -------------------------------------------------------------------------------------------------- */
+
+/* Whether to try: a stream that did not compress is tried again only now and then. */
+static int worth_compressing(struct conn *c)
+{
+	if (c->compress_min_bytes == 0 || c->pending.len < c->compress_min_bytes)
+		return 0;
+	if (c->compress_skip > 0) {
+		c->compress_skip--;
+		return 0;
+	}
+	return 1;
+}
+
+static void frame_out(struct conn *c, const uint8_t *p, size_t n, uint8_t flags)
+{
+	uint8_t head[FRAME_HEADER_BYTES];
+
+	frame_header_write(head, &(struct frame_header){(uint32_t)n, flags, c->out_sequence});
+	c->out_sequence = (c->out_sequence + 1) & FRAME_SEQUENCE_MASK;
+	if (evbuffer_add(c->out, head, sizeof(head)) != 0 || evbuffer_add(c->out, p, n) != 0)
+		broken(c, SC_NOMEM, NULL);
+}
+
+static void frame_pending(struct conn *c)
+{
+	struct buf small;
+
+	if (c->pending.len == 0)
+		return;
+	if (worth_compressing(c)) {
+		buf_init(&small, 0);
+		if (frame_compress(loop_codec(c->loop), c->pending.data, c->pending.len, &small) == SC_OK) {
+			frame_out(c, small.data, small.len, FRAME_ZSTD);
+			buf_fini(&small);
+			buf_reset(&c->pending);
+			return;
+		}
+		buf_fini(&small);
+		c->compress_skip = 16;
+	}
+	frame_out(c, c->pending.data, c->pending.len, 0);
+	buf_reset(&c->pending);
+	if (c->pending.cap > FRAME_SPLIT_BYTES)
+		buf_fini(&c->pending);
+}
+
+sc_err conn_send(struct conn *c, msg_type type, const void *m)
+{
+	size_t before = c->pending.len;
+	const char *field;
+	sc_err err;
+
+	if (c->closing)
+		return SC_CLOSED;
+	err = msg_encode(&c->pending, type, m, &field);
+	if (err != SC_OK) {
+		log_warn("conn", "not-sent", "peer=%s message=%s error=%s field=%s", c->peer, msg_name(type),
+			 sc_err_name(err), field != NULL ? field : "-");
+		return err;
+	}
+	if (c->pending.len - before > c->peer_max_frame_bytes) {
+		c->pending.len = before;
+		return SC_TOO_BIG;
+	}
+	if (c->pending.len > c->peer_max_frame_bytes) { /* the new message begins a frame of its own */
+		struct buf rest;
+
+		buf_init(&rest, 0);
+		buf_append(&rest, c->pending.data + before, c->pending.len - before);
+		c->pending.len = before;
+		frame_pending(c);
+		buf_append(&c->pending, rest.data, rest.len);
+		err = buf_err(&rest) != SC_OK ? buf_err(&rest) : buf_err(&c->pending);
+		buf_fini(&rest);
+		if (err != SC_OK) {
+			broken(c, err, NULL);
+			return err;
+		}
+	}
+	if (c->pending.len >= FRAME_SPLIT_BYTES)
+		frame_pending(c);
+	mark_dirty(c);
+	return SC_OK;
+}
+
+static void send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, va_list ap)
+{
+	struct msg_error m = {.request = request, .code = (uint64_t)code};
+	char text[2048];
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+
+	m.text = (struct slice){text, n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1};
+	conn_send(c, MSG_error, &m);
+}
+
+void conn_send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	send_error(c, request, code, fmt, ap);
+	va_end(ap);
+}
+
+sc_err conn_fail(struct conn *c, sc_err code, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!c->closing) {
+		conn_send_error(c, 0, code, "%s", text);
+		conn_close(c, code, text);
+		c->say_goodbye = 1;
+	}
+	return code;
+}
+
+static void write_some(struct conn *c)
+{
+	size_t left;
+
+	while (evbuffer_get_length(c->out) > 0) {
+		int n = evbuffer_write(c->out, c->fd);
+
+		if (n > 0) {
+			c->bytes_out += (uint64_t)n;
+			continue;
+		}
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		broken(c, SC_CLOSED, n < 0 && errno != EPIPE && errno != ECONNRESET ? sc_err_text(SC_IO)
+											: "closed by the peer");
+		return;
+	}
+	left = evbuffer_get_length(c->out);
+	update_writing(c, left > 0);
+	if (left > c->limits.output_hard_bytes) {
+		broken(c, SC_SLOW_PEER, NULL);
+		return;
+	}
+	if (!c->held_back && left > c->limits.output_soft_bytes)
+		c->held_back = 1;
+	else if (c->held_back && left <= c->limits.output_soft_bytes / 2)
+		c->held_back = 0;
+	update_reading(c);
+}
+
+void conn_flush(struct conn *c)
+{
+	frame_pending(c);
+	if (!c->connecting)
+		write_some(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	(void)what;
+	if (c->connecting) {
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
+			c->connecting = 0;
+			broken(c, SC_UNREACHABLE, NULL);
+			return;
+		}
+		c->connecting = 0;
+		update_writing(c, 0);
+		opened(c);
+		if (c->handlers->on_connect != NULL)
+			c->handlers->on_connect(c, c->arg);
+	}
+	mark_dirty(c);
+}
+
+size_t conn_output_bytes(const struct conn *c)
+{
+	return evbuffer_get_length(c->out) + c->pending.len;
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------- */
+
+static void bad_message(struct conn *c, const struct msg *m, sc_err err, const char *field)
+{
+	if (err == SC_TOO_BIG || err == SC_MALFORMED)
+		conn_fail(c, err, "%s: %s%s%s", sc_err_text(err), err == SC_TOO_BIG || field ? msg_name(m->type) : "",
+			  field != NULL ? "." : "", field != NULL ? field : "");
+	else
+		conn_fail(c, err, "%s", sc_err_text(err));
+}
+
+/* Decode the rest of the frame at hand; 0 when the turn's budget or the connection ended first. */
+static int decode_payload(struct conn *c)
+{
+	struct msg m;
+	const char *field;
+	size_t used;
+	sc_err err;
+
+	while (c->payload_left > 0) {
+		if (c->closing)
+			return 0;
+		if (c->turn_messages >= CONN_TURN_MESSAGES) {
+			mark_dirty(c);
+			return 0;
+		}
+		c->turn_messages++;
+		m.type = MSG_none;
+		used = 0;
+		err = msg_decode(c->decoder, c->payload, c->payload_left, &m, &used, &field);
+		if (err == SC_UNKNOWN_MESSAGE && used > 0) { /* from a newer peer: not ours to judge */
+			c->payload += used;
+			c->payload_left -= used;
+			continue;
+		}
+		if (err != SC_OK) {
+			bad_message(c, &m, err, field);
+			return 0;
+		}
+		c->payload += used;
+		c->payload_left -= used;
+		err = c->handlers->on_message(c, &m, c->arg);
+		if (err != SC_OK && !c->closing)
+			conn_fail(c, err, "%s: %s", msg_name(m.type), sc_err_text(err));
+	}
+	c->payload = NULL;
+	if (c->inflated_frame && c->inflated.cap > INPUT_KEEP_BYTES)
+		buf_fini(&c->inflated);
+	c->inflated_frame = 0;
+	return !c->closing;
+}
+
+static sc_err begin_frame(struct conn *c, const struct frame_header *h, const uint8_t *p)
+{
+	sc_err err;
+
+	c->in_sequence = (c->in_sequence + 1) & FRAME_SEQUENCE_MASK;
+	c->payload = p;
+	c->payload_left = h->length;
+	if ((h->flags & FRAME_ZSTD) == 0)
+		return SC_OK;
+	buf_reset(&c->inflated);
+	err = frame_decompress(loop_codec(c->loop), p, h->length, c->limits.max_frame_bytes, &c->inflated);
+	c->payload = c->inflated.data;
+	c->payload_left = err == SC_OK ? c->inflated.len : 0;
+	c->inflated_frame = 1;
+	return err;
+}
+
+static void decode_input(struct conn *c)
+{
+	struct frame_header h;
+	sc_err err;
+
+	if (c->payload != NULL && !decode_payload(c))
+		return;
+	while (c->in.len - c->in_at >= FRAME_HEADER_BYTES) {
+		const uint8_t *p = c->in.data + c->in_at;
+
+		err = frame_header_read(p, c->limits.max_frame_bytes, c->in_sequence, &h);
+		if (err != SC_OK) {
+			conn_fail(c, err, "%s (frame of %u bytes, limit %u)", sc_err_text(err), h.length,
+				  c->limits.max_frame_bytes);
+			return;
+		}
+		if (c->in.len - c->in_at - FRAME_HEADER_BYTES < h.length)
+			break;
+		c->in_at += FRAME_HEADER_BYTES + h.length;
+		err = begin_frame(c, &h, p + FRAME_HEADER_BYTES);
+		if (err != SC_OK) {
+			conn_fail(c, err, "%s (compressed)", sc_err_text(err));
+			return;
+		}
+		if (!decode_payload(c))
+			return;
+	}
+	/* Everything complete is consumed: move the incomplete rest to the front. */
+	if (c->in_at > 0) {
+		memmove(c->in.data, c->in.data + c->in_at, c->in.len - c->in_at);
+		c->in.len -= c->in_at;
+		c->in_at = 0;
+	}
+	if (c->in.len == 0 && c->in.cap > 4 * CONN_READ_BYTES)
+		buf_fini(&c->in);
+}
+
+static void discard_input(struct conn *c)
+{
+	uint8_t scrap[4096];
+	ssize_t n = recv(c->fd, scrap, sizeof(scrap), 0);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		broken(c, c->why, NULL);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	size_t room_bytes = c->in.cap - c->in.len > INPUT_KEEP_BYTES / 4 ? c->in.cap - c->in.len : INPUT_KEEP_BYTES;
+	uint8_t *room;
+	ssize_t n;
+
+	(void)what;
+	if (c->draining) {
+		discard_input(c);
+		return;
+	}
+	if (c->closing)
+		return;
+	c->turn_messages = 0;
+	if (c->payload != NULL) { /* still busy with what came before */
+		decode_input(c);
+		return;
+	}
+	if (room_bytes > CONN_READ_BYTES)
+		room_bytes = CONN_READ_BYTES;
+	room = buf_reserve(&c->in, room_bytes);
+	if (room == NULL) {
+		broken(c, buf_err(&c->in), NULL);
+		return;
+	}
+	n = recv(fd, room, room_bytes, 0);
+	if (n > 0) {
+		c->in.len += (size_t)n;
+		c->bytes_in += (uint64_t)n;
+		decode_input(c);
+	} else if (n == 0) {
+		broken(c, SC_CLOSED, "closed by the peer");
+	} else if (errno != EAGAIN && errno != EINTR) {
+		broken(c, SC_CLOSED, errno == ECONNRESET ? "closed by the peer" : sc_err_text(SC_IO));
+	}
+}
+
+void conn_pause(struct conn *c, int paused)
+{
+	c->paused = paused ? 1 : 0;
+	update_reading(c);
+}
+
+/*
+ * Closing a socket with unread input resets it, and the peer may lose the error it was just sent.  So: no more output,
+ * read and discard until the peer closes as well or the linger time is over.
+ */
+static void begin_draining(struct conn *c)
+{
+	c->draining = 1;
+	shutdown(c->fd, SHUT_WR);
+	event_add(c->read_ev, NULL);
+}
+
+static void turn_end(struct loop_member *m)
+{
+	struct conn *c = conn_of(m);
+
+	if (!c->connecting || c->closing)
+		conn_flush(c);
+	if (c->closing) {
+		if (evbuffer_get_length(c->out) > 0 && !c->connecting)
+			return;
+		if (c->say_goodbye && !c->draining)
+			begin_draining(c);
+		else if (!c->draining)
+			destroy(c);
+		return;
+	}
+	if (c->payload != NULL)
+		event_active(c->read_ev, EV_READ, 1); /* go on next turn, though nothing new may arrive */
+}
+
+/* ---- small things --------------------------------------------------------------------------------------------- */
+
+void conn_set_compression(struct conn *c, size_t min_bytes)
+{
+	c->compress_min_bytes = min_bytes;
+}
+
+void conn_set_peer_max_frame(struct conn *c, uint32_t bytes)
+{
+	c->peer_max_frame_bytes = bytes;
+}
+
+const char *conn_peer(const struct conn *c)
+{
+	return c->peer;
+}
+
+int conn_fd(const struct conn *c)
+{
+	return c->fd;
+}
+
+int conn_is_local(const struct conn *c)
+{
+	return c->local;
+}
+
+uint64_t conn_bytes_in(const struct conn *c)
+{
+	return c->bytes_in;
+}
+
+uint64_t conn_bytes_out(const struct conn *c)
+{
+	return c->bytes_out;
+}

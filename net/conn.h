@@ -1,0 +1,101 @@
+/*
+ * conn.h - a connection that carries messages, in both directions, within limits.
+ *
+ * Reading: at most CONN_READ_BYTES and CONN_TURN_MESSAGES a turn, so that a peer that floods is read less, not more.
+ * Writing: messages sent in one turn share frames; above output_soft_bytes not yet written, nothing more is read
+ * from the peer until half of it has drained; above output_hard_bytes the peer is cut off (SC_SLOW_PEER).
+ *
+ * Life: conn_close() marks; what is queued is still written (for CONN_LINGER_US at most), then on_close is called
+ * once, at the end of a turn, and the connection is freed.  Loop thread only.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/loop.h"
+#include "proto/message.h"
+#include "proto/sched_error.h"
+
+#define CONN_READ_BYTES	       ((size_t)256 * 1024)
+#define CONN_TURN_MESSAGES     10000u
+#define CONN_LINGER_US	       1000000u
+#define CONN_MAX_FRAME_DEFAULT ((uint32_t)64 * 1024 * 1024)
+
+struct conn;
+
+struct conn_limits {
+	uint32_t max_frame_bytes;   /* largest frame accepted, and largest payload after decompression */
+	size_t output_soft_bytes;
+	size_t output_hard_bytes;
+};
+
+extern const struct conn_limits conn_limits_default;
+
+struct conn_handlers {
+	/* Connected (for conn_connect; not called for accepted sockets).  May be NULL. */
+	void (*on_connect)(struct conn *c, void *arg);
+	/* A message has arrived; m borrows the connection's buffers until the handler returns.  An error closes the
+	 * connection: the peer is told code and text (conn_fail to give a text). */
+	sc_err (*on_message)(struct conn *c, const struct msg *m, void *arg);
+	/* The connection is over; it is freed when this returns.  text says why in words. */
+	void (*on_close)(struct conn *c, sc_err why, const char *text, void *arg);
+};
+
+/* Takes fd (connected, non-blocking).  Handlers are borrowed.  SC_NOMEM. */
+sc_err conn_new(struct loop *l, int fd, const struct conn_limits *limits, const struct conn_handlers *h, void *arg,
+		struct conn **out);
+
+/* Begin to connect to "tcp://..." or "unix://...".  Errors as address_parse and address_connect. */
+sc_err conn_connect(struct loop *l, const char *address, const struct conn_limits *limits,
+		    const struct conn_handlers *h, void *arg, struct conn **out);
+
+void conn_set_handlers(struct conn *c, const struct conn_handlers *h, void *arg);
+void conn_set_max_frame(struct conn *c, uint32_t max_frame_bytes);
+void *conn_arg(const struct conn *c);
+struct loop *conn_loop(const struct conn *c);
+
+/*
+ * Queue a message (a struct msg_TYPE); it leaves at the end of the turn.  On a closing connection nothing happens and
+ * SC_CLOSED is returned.  SC_TOO_BIG: a field over its bound, or the whole over the peer's frame limit; nothing is
+ * queued then.
+ */
+sc_err conn_send(struct conn *c, msg_type type, const void *m);
+
+/* Queue an error message; request 0 when it is not about one. */
+void conn_send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Send an error about the connection itself, then close it.  Returns code, so a handler can return it. */
+sc_err conn_fail(struct conn *c, sc_err code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Close after writing what is queued. */
+void conn_close(struct conn *c, sc_err why, const char *text);
+int conn_is_closing(const struct conn *c);
+
+/* Write now rather than at the end of the turn. */
+void conn_flush(struct conn *c);
+
+/* Bytes queued and not yet written. */
+size_t conn_output_bytes(const struct conn *c);
+
+/* Stop and resume reading, for back pressure of the owner's. */
+void conn_pause(struct conn *c, int paused);
+
+/* Compress frames of at least min_bytes (0: never), once the peer said that it can read them. */
+void conn_set_compression(struct conn *c, size_t min_bytes);
+
+/* The largest frame the peer accepts, as it said in welcome. */
+void conn_set_peer_max_frame(struct conn *c, uint32_t bytes);
+
+/* "tcp://127.0.0.1:4711", for logs.  Borrowed for the connection's life. */
+const char *conn_peer(const struct conn *c);
+int conn_fd(const struct conn *c);
+int conn_is_local(const struct conn *c);
+
+/* For statistics. */
+uint64_t conn_bytes_in(const struct conn *c);
+uint64_t conn_bytes_out(const struct conn *c);
+
+#endif
