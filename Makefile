@@ -34,7 +34,7 @@ BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread -I. -
 BASE_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBS)) -lm -pthread
 
 ifeq ($(BUILD),release)
-  MODE := -O2 -g -DNDEBUG_CHECKS
+  MODE := -O2 -g
   ALLOC := -ljemalloc
 else ifeq ($(BUILD),debug)
   MODE := -O0 -g3 -DDEBUG_CHECKS
