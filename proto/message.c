@@ -46,36 +46,6 @@ static const struct shape shapes[CODE_MAX] = {
 #undef MSG_END
 };
 
-#define CONST_NAME(wanted)                                                                                          \
-	const char *const_name_##wanted(uint64_t value)                                                             \
-	{                                                                                                           \
-		for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)                               \
-			if (constants[i].value == value && strcmp(constants[i].family, #wanted) == 0)               \
-				return constants[i].shown;                                                          \
-		return "?";                                                                                         \
-	}
-
-static const struct {
-	const char *family;
-	uint64_t value;
-	const char *shown;
-} constants[] = {
-#define CONST(family, name, value, shown, text) {#family, value, shown},
-#include "proto/constants.def"
-#undef CONST
-};
-
-CONST_NAME(TASK)
-CONST_NAME(JOB)
-CONST_NAME(WORKER)
-CONST_NAME(KIND)
-CONST_NAME(FAIL)
-
-char *slice_dup(struct slice s)
-{
-	return mem_strndup(s.p, s.n);
-}
-
 static const struct shape *shape_of(uint64_t code)
 {
 	return code < CODE_MAX && shapes[code].name != NULL ? &shapes[code] : NULL;

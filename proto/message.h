@@ -10,38 +10,15 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/buf.h"
+#include "base/slice.h"
 #include "proto/column.h"
+#include "proto/constants.h"
 #include "proto/sched_error.h"
 
 #define PROTO_VERSION_MIN 1
 #define PROTO_VERSION_MAX 1
-
-/* Bytes, borrowed, not terminated. */
-struct slice {
-	const char *p;
-	size_t n;
-};
-
-struct slices {
-	const struct slice *v;
-	size_t n;
-};
-
-static inline struct slice slice_of(const char *s)
-{
-	return (struct slice){s, s == NULL ? 0 : strlen(s)};
-}
-
-static inline int slice_is(struct slice a, const char *s)
-{
-	return a.n == strlen(s) && memcmp(a.p, s, a.n) == 0;
-}
-
-/* A terminated copy, owned by the caller; NULL when out of memory. */
-char *slice_dup(struct slice s);
 
 /* C types of the field types. */
 typedef uint64_t msg_U64;
@@ -51,22 +28,6 @@ typedef struct slice msg_BIN;
 typedef struct slices msg_STRS;
 typedef struct slices msg_BINS;
 typedef struct column msg_COL;
-
-/* CONST rows as enumerators: TASK_READY, KIND_EXEC, ... */
-enum {
-#define CONST(family, name, value, shown, text) family##_##name = (value),
-#include "proto/constants.def"
-#undef CONST
-};
-
-#define TASK_STATES 8
-
-/* Shown name of a constant, "?" when there is none.  Static; any thread. */
-const char *const_name_TASK(uint64_t value);
-const char *const_name_JOB(uint64_t value);
-const char *const_name_WORKER(uint64_t value);
-const char *const_name_KIND(uint64_t value);
-const char *const_name_FAIL(uint64_t value);
 
 typedef enum msg_type {
 	MSG_none = 0,
