@@ -7,6 +7,17 @@
 #ifndef SCHED_ERROR_H
 #define SCHED_ERROR_H
 
+/* What a program sees of the client library; all else in it is hidden. */
+#if defined(__GNUC__)
+#define SC_API __attribute__((visibility("default")))
+#else
+#define SC_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ERR(name, wire code, text) */
 #define SC_ERRORS(ERR)                                                                                              \
 	ERR(OK, 0, "success")                                                                                       \
@@ -43,9 +54,13 @@ typedef enum sc_err {
 } sc_err;
 
 /* The text of an error; for a code this version does not know, "unknown error".  Static; any thread. */
-const char *sc_err_text(sc_err err);
+SC_API const char *sc_err_text(sc_err err);
 
 /* Its name as in the table ("NOT_FOUND"), for logs and JSON.  Static; any thread. */
-const char *sc_err_name(sc_err err);
+SC_API const char *sc_err_name(sc_err err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
