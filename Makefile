@@ -61,7 +61,7 @@ src = $(sort $(wildcard $(addsuffix /*.c,$(1))))
 obj = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 COMMON_SRC := $(call src,base proto net)
-CORE_SRC   := $(call src,scheduler/core)
+CORE_SRC   := $(call src,scheduler/core scheduler/info)
 SCHED_SRC  := $(call src,scheduler)
 WORKER_SRC := $(call src,worker)
 CLIENT_SRC := $(call src,client)
@@ -113,7 +113,78 @@ $(CLIENT_SO): $(call obj,$(CLIENT_SRC) $(COMMON_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -Wl,-soname,libsched-client.so.0 $(ALL_LDFLAGS) -o $@ $^ $(BASE_LIBS)
 
--include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+# ---- tests ------------------------------------------------------------------------------------------------------
+
+# A program's main() lives in a file called main.c; everything else can be linked into a test.
+no_main = $(filter-out %/main.c,$(1))
+
+TST          := build/test$(if $(filter-out release,$(BUILD)),-$(BUILD))
+SUPPORT_SRC  := $(call src,tests/support)
+TEST_LIBS    := -lcriterion $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)) -ldl
+
+# Criterion's own runner cannot live with ThreadSanitizer; see tests/support/plain_runner.c.
+ifneq ($(BUILD),tsan)
+SUPPORT_SRC  := $(filter-out %/plain_runner.c,$(SUPPORT_SRC))
+endif
+
+# One runner per part, so that a part that does not compile today leaves the others testable:
+# its tests, and the code it is linked with.
+UNITS := base core scheduler worker client
+base_TESTS      := $(call src,$(addprefix tests/unit/,base proto net support))
+base_CODE       := $(COMMON_SRC)
+core_TESTS      := $(call src,$(addprefix tests/unit/,scheduler/core scheduler/info bench))
+core_CODE       := $(CORE_SRC) $(sort $(wildcard bench/sim*.c)) $(COMMON_SRC)
+scheduler_TESTS := $(call src,tests/unit/scheduler)
+scheduler_CODE  := $(call no_main,$(SCHED_SRC)) $(CORE_SRC) $(COMMON_SRC)
+worker_TESTS    := $(call src,tests/unit/worker)
+worker_CODE     := $(call no_main,$(WORKER_SRC)) $(COMMON_SRC)
+client_TESTS    := $(call src,tests/unit/client tests/unit/client/ctl)
+client_CODE     := $(call no_main,$(CLIENT_SRC) $(CTL_SRC)) $(COMMON_SRC)
+
+BLACKBOX_SRC := $(call src,tests/blackbox)
+
+# Shared objects for `call` tasks: examples/X/Y.c -> build/examples/X/Y.so, tests/modules/Y.c -> build/test/modules/Y.so
+EXAMPLE_MODULES := $(patsubst %.c,build/%.so,$(wildcard examples/*/*.c))
+TEST_MODULES    := $(patsubst tests/modules/%.c,$(TST)/modules/%.so,$(wildcard tests/modules/*.c))
+
+build/examples/%.so: examples/%.c
+	$(call say,MOD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(WARN) -std=gnu17 -O2 -g -fPIC -shared -Iworker -Iproto -MMD -MP $(CFLAGS) -o $@ $<
+
+$(TST)/modules/%.so: tests/modules/%.c
+	$(call say,MOD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(WARN) -std=gnu17 -g -fPIC -shared -Iworker -Iproto -MMD -MP $(CFLAGS) -o $@ $<
+
+# -rdynamic: a module loaded by a test finds sc_task_* in it
+define test_program
+$(TST)/$(1): $$(call obj,$$(sort $(2)))
+	$$(call say,LINK)
+	$$(call link,-rdynamic $$^ $$(TEST_LIBS))
+TEST_PROGRAMS += $(TST)/$(1)
+endef
+
+$(foreach u,$(UNITS),$(if $($(u)_TESTS),$(eval $(call test_program,unit-$(u),$($(u)_TESTS) $($(u)_CODE) $(SUPPORT_SRC)))))
+UNIT_PROGRAMS := $(TEST_PROGRAMS)
+$(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPORT_SRC) $(COMMON_SRC))))
+
+TEST_RUN := tests/run $(BUILD) $(BIN) $(TST)
+
+.PHONY: test test-unit test-blackbox test-programs test-asan test-tsan
+test-programs: all $(TEST_PROGRAMS) $(REPLAYS) $(TEST_MODULES) $(EXAMPLE_MODULES)
+test: test-programs
+	@$(TEST_RUN) $(TEST_PROGRAMS) $(REPLAYS)
+test-unit: $(if $(UNIT),$(addprefix $(TST)/unit-,$(UNIT)),$(UNIT_PROGRAMS)) $(TEST_MODULES)
+	@$(TEST_RUN) $(filter $(TST)/unit-%,$^)
+test-blackbox: all $(TST)/blackbox $(TEST_MODULES) $(EXAMPLE_MODULES)
+	@$(TEST_RUN) $(TST)/blackbox
+test-asan:
+	$(Q)$(MAKE) --no-print-directory BUILD=asan test
+test-tsan:
+	$(Q)$(MAKE) --no-print-directory BUILD=tsan test-unit
+
+-include $(shell find build -name '*.d' 2>/dev/null)
 
 clean:
 	rm -rf build
