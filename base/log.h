@@ -22,10 +22,10 @@ void log_line(enum log_level level, const char *module, const char *event, const
 	__attribute__((format(printf, 4, 5)));
 int log_enabled(enum log_level level);
 
-#define log_at(level, ...)                                                                                          \
-	do {                                                                                                        \
-		if (log_enabled(level))                                                                             \
-			log_line(level, __VA_ARGS__);                                                               \
+#define log_at(level, ...)                                                                                             \
+	do {                                                                                                           \
+		if (log_enabled(level))                                                                                \
+			log_line(level, __VA_ARGS__);                                                                  \
 	} while (0)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)

@@ -25,7 +25,7 @@ struct opt {
 };
 
 static const struct opt table[] = {
-#define OPT(type, section, field, key, def, min, max, help)                                                         \
+#define OPT(type, section, field, key, def, min, max, help)                                                            \
 	{O_##type, #section, key, offsetof(struct options, section##_##field), def, min, max, help},
 #include "base/options.def"
 #undef OPT
@@ -224,6 +224,20 @@ sc_err options_set_pair(struct options *o, const char *where, const char *pair, 
 	return err;
 }
 
+static int is_section(const char *name)
+{
+	for (size_t i = 0; i < N_OPTS; i++)
+		if (strcmp(table[i].section, name) == 0)
+			return 1;
+	return 0;
+}
+
+/* `worker:` with all its keys commented out, as in the sample file. */
+static int is_empty_section(const struct yaml_item *key, const struct yaml_item *value)
+{
+	return value->kind == YAML_SCALAR && value->is_plain && value->text_bytes == 0 && is_section(key->text);
+}
+
 static sc_err load_map(struct options *o, const char *path, const char *prefix, const struct yaml_item *map,
 		       struct buf *error)
 {
@@ -234,7 +248,9 @@ static sc_err load_map(struct options *o, const char *path, const char *prefix, 
 
 		snprintf(where, sizeof(where), "%s:%u", path, map->keys[i]->line);
 		snprintf(key, sizeof(key), "%s%s%s", prefix, *prefix ? "." : "", map->keys[i]->text);
-		if (v->kind == YAML_MAP && *prefix == '\0') {
+		if (*prefix == '\0' && is_empty_section(map->keys[i], v)) {
+			err = SC_OK;
+		} else if (v->kind == YAML_MAP && *prefix == '\0') {
 			err = load_map(o, path, map->keys[i]->text, v, error);
 		} else if (v->kind != YAML_SCALAR) {
 			buf_printf(error, "%s: %s: a single value is expected here", where, key);
@@ -278,8 +294,9 @@ sc_err options_load_env(struct options *o, char **env, struct buf *error)
 		if (eq == NULL || strncmp(name, "SCHED_", 6) != 0)
 			continue;
 		gap = strstr(name, "__");
-		if (gap == NULL || gap > eq || eq - name > 120)
-			continue; /* SCHED_ACCESS_FILE and others that are no options */
+		/* SCHED_ACCESS_FILE and others are no options, nor is what a task is told of its resources. */
+		if (gap == NULL || gap > eq || eq - name > 120 || strncmp(name, "SCHED_RESOURCE_", 15) == 0)
+			continue;
 		for (const char *p = name + 6; p < eq; p++) {
 			if (p == gap) {
 				key[n++] = '.';

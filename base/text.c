@@ -75,7 +75,7 @@ static sc_err number_with_unit(const char *s, const struct unit *units, uint64_t
 
 sc_err text_duration_us(const char *s, uint64_t *out)
 {
-	static const struct unit units[] = {{"us", 1},	   {"ms", 1e3},	 {"s", 1e6},	{"", 1e6}, {"m", 60e6},
+	static const struct unit units[] = {{"us", 1},	   {"ms", 1e3},	  {"s", 1e6},	  {"", 1e6}, {"m", 60e6},
 					    {"min", 60e6}, {"h", 3600e6}, {"d", 86400e6}, {NULL, 0}};
 
 	if (strcmp(s, "off") == 0) {
@@ -87,12 +87,27 @@ sc_err text_duration_us(const char *s, uint64_t *out)
 
 sc_err text_bytes(const char *s, uint64_t *out)
 {
-	static const struct unit units[] = {
-		{"", 1},	  {"B", 1},	    {"k", 1e3},		{"kB", 1e3},	    {"K", 1e3},
-		{"KB", 1e3},	  {"M", 1e6},	    {"MB", 1e6},	{"G", 1e9},	    {"GB", 1e9},
-		{"T", 1e12},	  {"TB", 1e12},	    {"Ki", 1024.0},	{"KiB", 1024.0},    {"Mi", 1048576.0},
-		{"MiB", 1048576.0}, {"Gi", 1073741824.0}, {"GiB", 1073741824.0}, {"Ti", 1099511627776.0},
-		{"TiB", 1099511627776.0}, {NULL, 0}};
+	static const struct unit units[] = {{"", 1},
+					    {"B", 1},
+					    {"k", 1e3},
+					    {"kB", 1e3},
+					    {"K", 1e3},
+					    {"KB", 1e3},
+					    {"M", 1e6},
+					    {"MB", 1e6},
+					    {"G", 1e9},
+					    {"GB", 1e9},
+					    {"T", 1e12},
+					    {"TB", 1e12},
+					    {"Ki", 1024.0},
+					    {"KiB", 1024.0},
+					    {"Mi", 1048576.0},
+					    {"MiB", 1048576.0},
+					    {"Gi", 1073741824.0},
+					    {"GiB", 1073741824.0},
+					    {"Ti", 1099511627776.0},
+					    {"TiB", 1099511627776.0},
+					    {NULL, 0}};
 
 	return number_with_unit(s, units, out);
 }

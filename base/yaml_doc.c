@@ -187,8 +187,11 @@ sc_err yaml_doc_parse(const char *name, const char *text, size_t n, struct yaml_
 {
 	struct yaml_doc *d;
 	yaml_parser_t parser;
-	sc_err err = check_events(name, text, n, error);
+	sc_err err;
 
+	if (text == NULL) /* an empty buffer has no bytes; libyaml wants some, if none of them */
+		text = "";
+	err = check_events(name, text, n, error);
 	if (err != SC_OK)
 		return err;
 	d = mem_calloc(1, sizeof(*d));

@@ -66,8 +66,7 @@ static sc_err copy_addresses(const char *path, const struct yaml_item *map, stru
 	const struct yaml_item *list = yaml_get(map, "addresses");
 
 	if (list == NULL || list->kind != YAML_LIST || list->n == 0 || list->n > ACCESS_ADDRESSES_MAX) {
-		buf_printf(error, "%s: addresses: a list of 1 to %d addresses is expected", path,
-			   ACCESS_ADDRESSES_MAX);
+		buf_printf(error, "%s: addresses: a list of 1 to %d addresses is expected", path, ACCESS_ADDRESSES_MAX);
 		return SC_INVALID;
 	}
 	for (size_t i = 0; i < list->n; i++) {
@@ -145,8 +144,10 @@ sc_err access_claim(const char *path, struct access *a, struct access_lock **out
 	if (flock(lock->fd, LOCK_EX | LOCK_NB) != 0) {
 		old.pid = 0;
 		access_read(path, &old, &ignored);
-		buf_printf(error, "access file %s belongs to a live scheduler (pid %ld); stop it with 'schedctl shutdown' "
-				  "or use another file with --access-file", path, old.pid);
+		buf_printf(error,
+			   "access file %s belongs to a live scheduler (pid %ld); stop it with 'schedctl shutdown' "
+			   "or use another file with --access-file",
+			   path, old.pid);
 		buf_fini(&ignored);
 		close(lock->fd);
 		mem_free(lock);

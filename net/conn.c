@@ -45,10 +45,10 @@ struct conn {
 	char peer[ADDRESS_MAX];
 
 	unsigned connecting : 1;
-	unsigned paused : 1;	   /* by the owner */
-	unsigned held_back : 1;	   /* by our own output limit */
-	unsigned reading : 1;	   /* read_ev is added */
-	unsigned writing : 1;	   /* write_ev is added */
+	unsigned paused : 1;	/* by the owner */
+	unsigned held_back : 1; /* by our own output limit */
+	unsigned reading : 1;	/* read_ev is added */
+	unsigned writing : 1;	/* write_ev is added */
 	unsigned closing : 1;
 	unsigned local : 1;
 	unsigned inflated_frame : 1; /* payload points into `inflated` */
@@ -57,7 +57,7 @@ struct conn {
 
 	struct msg_decoder *decoder;
 	struct buf in;
-	size_t in_at;		 /* consumed */
+	size_t in_at; /* consumed */
 	struct buf inflated;
 	const uint8_t *payload; /* rest of the frame being decoded, or NULL */
 	size_t payload_left;
@@ -144,8 +144,8 @@ static void release(struct conn *c)
 	mem_free(c);
 }
 
-static sc_err create(struct loop *l, int fd, const struct conn_limits *limits, const struct conn_handlers *h,
-		     void *arg, struct conn **out)
+static sc_err create(struct loop *l, int fd, const struct conn_limits *limits, const struct conn_handlers *h, void *arg,
+		     struct conn **out)
 {
 	struct conn *c = mem_calloc(1, sizeof(*c));
 
@@ -163,8 +163,8 @@ static sc_err create(struct loop *l, int fd, const struct conn_limits *limits, c
 	c->out = evbuffer_new();
 	c->read_ev = event_new(loop_base(l), fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->write_ev = event_new(loop_base(l), fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	if (c->out == NULL || c->read_ev == NULL || c->write_ev == NULL ||
-	    msg_decoder_new(&c->decoder) != SC_OK || loop_timer_new(l, on_linger, c, &c->linger) != SC_OK) {
+	if (c->out == NULL || c->read_ev == NULL || c->write_ev == NULL || msg_decoder_new(&c->decoder) != SC_OK ||
+	    loop_timer_new(l, on_linger, c, &c->linger) != SC_OK) {
 		release(c);
 		return SC_NOMEM;
 	}
@@ -432,8 +432,8 @@ static void write_some(struct conn *c)
 		}
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
-		broken(c, SC_CLOSED, n < 0 && errno != EPIPE && errno != ECONNRESET ? sc_err_text(SC_IO)
-											: "closed by the peer");
+		broken(c, SC_CLOSED,
+		       n < 0 && errno != EPIPE && errno != ECONNRESET ? sc_err_text(SC_IO) : "closed by the peer");
 		return;
 	}
 	left = evbuffer_get_length(c->out);

@@ -26,7 +26,7 @@
 struct conn;
 
 struct conn_limits {
-	uint32_t max_frame_bytes;   /* largest frame accepted, and largest payload after decompression */
+	uint32_t max_frame_bytes; /* largest frame accepted, and largest payload after decompression */
 	size_t output_soft_bytes;
 	size_t output_hard_bytes;
 };

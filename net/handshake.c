@@ -82,8 +82,7 @@ sc_err handshake_welcomed(struct conn *c, const struct msg *m, size_t compress_m
 		return SC_VERSION;
 	}
 	if (w->max_frame_bytes > 0)
-		conn_set_peer_max_frame(c, w->max_frame_bytes < UINT32_MAX ? (uint32_t)w->max_frame_bytes
-									   : UINT32_MAX);
+		conn_set_peer_max_frame(c, w->max_frame_bytes < UINT32_MAX ? (uint32_t)w->max_frame_bytes : UINT32_MAX);
 	use_features(c, w->features, compress_min_bytes);
 	return SC_OK;
 }

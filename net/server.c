@@ -113,8 +113,7 @@ static void on_guest_timer(void *arg)
 	uint64_t now = loop_now_us(s->loop);
 	struct guest *g;
 
-	TAILQ_FOREACH(g, &s->guests, link)
-	{
+	TAILQ_FOREACH (g, &s->guests, link) {
 		if (g->since_us + s->config.hello_timeout_us > now)
 			break;
 		conn_fail(g->conn, SC_TIMEOUT, "no hello within %llu ms",

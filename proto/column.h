@@ -49,7 +49,8 @@ void column_writer_fini(struct column_writer *w);
 void column_writer_reset(struct column_writer *w);
 void column_put(struct column_writer *w, uint64_t value);
 
-/* The column so far, borrowed until the next change.  A failed writer yields an empty column: check buf_err(&w->bytes). */
+/* The column so far, borrowed until the next change.  A failed writer yields an empty column: check buf_err(&w->bytes).
+ */
 struct column column_of(struct column_writer *w);
 
 /* LEB128, as used above.  varint_get returns the bytes used, 0 when truncated or over 64 bits. */

@@ -19,65 +19,72 @@ static uint64_t big_endian(const uint8_t *p, size_t n)
 }
 
 struct head {
-	size_t head_bytes;  /* the type byte and what belongs to it */
+	size_t head_bytes;   /* the type byte and the length after it */
 	uint64_t body_bytes; /* of a string, number ... */
-	uint64_t children;  /* of an array or map */
+	uint64_t children;   /* of an array or map */
+};
+
+enum counts { BYTES, VALUES, PAIRS, NEVER };
+
+/* Types 0xc0 to 0xdf: bytes of the length that follows, what it counts, and bytes that are there in any case. */
+static const struct {
+	uint8_t length_bytes;
+	uint8_t counts;
+	uint8_t fixed_bytes;
+} types[32] = {
+	[0x00] = {0, BYTES, 0},							  /* nil */
+	[0x01] = {0, NEVER, 0},							  /* never used */
+	[0x02] = {0, BYTES, 0},	 [0x03] = {0, BYTES, 0},			  /* false, true */
+	[0x04] = {1, BYTES, 0},	 [0x05] = {2, BYTES, 0},  [0x06] = {4, BYTES, 0}, /* bin */
+	[0x07] = {1, BYTES, 1},	 [0x08] = {2, BYTES, 1},  [0x09] = {4, BYTES, 1}, /* ext: its type is a byte more */
+	[0x0a] = {0, BYTES, 4},	 [0x0b] = {0, BYTES, 8},			  /* float */
+	[0x0c] = {0, BYTES, 1},	 [0x0d] = {0, BYTES, 2},  [0x0e] = {0, BYTES, 4}, [0x0f] = {0, BYTES, 8}, /* uint */
+	[0x10] = {0, BYTES, 1},	 [0x11] = {0, BYTES, 2},  [0x12] = {0, BYTES, 4}, [0x13] = {0, BYTES, 8}, /* int */
+	[0x14] = {0, BYTES, 2},	 [0x15] = {0, BYTES, 3},  [0x16] = {0, BYTES, 5}, /* fixext 1, 2, 4 */
+	[0x17] = {0, BYTES, 9},	 [0x18] = {0, BYTES, 17},			  /* fixext 8, 16 */
+	[0x19] = {1, BYTES, 0},	 [0x1a] = {2, BYTES, 0},  [0x1b] = {4, BYTES, 0}, /* str */
+	[0x1c] = {2, VALUES, 0}, [0x1d] = {4, VALUES, 0},			  /* array */
+	[0x1e] = {2, PAIRS, 0},	 [0x1f] = {4, PAIRS, 0},			  /* map */
 };
 
 /* Read the head of the value at p; 0 when it is incomplete or of no known type. */
 static int head_read(const uint8_t *p, size_t n, struct head *h)
 {
+	uint64_t length;
+	size_t length_bytes;
 	uint8_t t;
-	size_t len_bytes = 0; /* bytes of the length that follows the type */
-	uint64_t extra = 0;   /* ext types have one more byte */
 
 	*h = (struct head){1, 0, 0};
 	if (n == 0)
 		return 0;
 	t = p[0];
-	if (t <= 0x7f || t >= 0xe0 || t == 0xc0 || t == 0xc2 || t == 0xc3)
+	if (t < 0x80 || t >= 0xe0) /* a small number */
 		return 1;
-	if (t <= 0x8f) {
+	if (t < 0x90)
 		h->children = 2u * (t & 0x0fu);
-		return 1;
-	}
-	if (t <= 0x9f) {
+	else if (t < 0xa0)
 		h->children = t & 0x0fu;
-		return 1;
-	}
-	if (t <= 0xbf) {
+	else if (t < 0xc0)
 		h->body_bytes = t & 0x1fu;
+	if (t < 0xc0)
 		return 1;
-	}
-	switch (t) {
-	case 0xc4: case 0xd9: len_bytes = 1; break;
-	case 0xc5: case 0xda: len_bytes = 2; break;
-	case 0xc6: case 0xdb: len_bytes = 4; break;
-	case 0xc7: len_bytes = 1; extra = 1; break;
-	case 0xc8: len_bytes = 2; extra = 1; break;
-	case 0xc9: len_bytes = 4; extra = 1; break;
-	case 0xca: case 0xce: case 0xd2: h->body_bytes = 4; return 1;
-	case 0xcb: case 0xcf: case 0xd3: h->body_bytes = 8; return 1;
-	case 0xcc: case 0xd0: h->body_bytes = 1; return 1;
-	case 0xcd: case 0xd1: h->body_bytes = 2; return 1;
-	case 0xd4: h->body_bytes = 2; return 1;
-	case 0xd5: h->body_bytes = 3; return 1;
-	case 0xd6: h->body_bytes = 5; return 1;
-	case 0xd7: h->body_bytes = 9; return 1;
-	case 0xd8: h->body_bytes = 17; return 1;
-	case 0xdc: case 0xde: len_bytes = 2; break;
-	case 0xdd: case 0xdf: len_bytes = 4; break;
-	default: return 0; /* 0xc1 is never used */
-	}
-	if (n < 1 + len_bytes)
+	length_bytes = types[t - 0xc0].length_bytes;
+	if (types[t - 0xc0].counts == NEVER || n < 1 + length_bytes)
 		return 0;
-	h->head_bytes = 1 + len_bytes;
-	if (t == 0xdc || t == 0xdd)
-		h->children = big_endian(p + 1, len_bytes);
-	else if (t == 0xde || t == 0xdf)
-		h->children = 2 * big_endian(p + 1, len_bytes);
-	else
-		h->body_bytes = big_endian(p + 1, len_bytes) + extra;
+	length = big_endian(p + 1, length_bytes);
+	h->head_bytes = 1 + length_bytes;
+	h->body_bytes = types[t - 0xc0].fixed_bytes;
+	switch (types[t - 0xc0].counts) {
+	case VALUES:
+		h->children = length;
+		break;
+	case PAIRS:
+		h->children = 2 * length;
+		break;
+	default:
+		h->body_bytes += length;
+		break;
+	}
 	return 1;
 }
 

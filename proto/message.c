@@ -21,7 +21,9 @@ struct field {
 
 #define MSG_BEGIN(name, code, from, text)   static const struct field fields_##name[] = {
 #define FIELD(msg, type, name, bound, text) {#name, T_##type, offsetof(struct msg_##msg, name), (bound)},
-#define MSG_END(name)			    };
+#define MSG_END(name)                                                                                                  \
+	}                                                                                                              \
+	;
 #include "proto/messages.def"
 #undef MSG_BEGIN
 #undef FIELD
@@ -36,7 +38,7 @@ struct shape {
 #define CODE_MAX 128
 
 static const struct shape shapes[CODE_MAX] = {
-#define MSG_BEGIN(name, code, from, text)                                                                           \
+#define MSG_BEGIN(name, code, from, text)                                                                              \
 	[code] = {#name, fields_##name, sizeof(fields_##name) / sizeof(fields_##name[0])},
 #define FIELD(msg, type, name, bound, text)
 #define MSG_END(name)

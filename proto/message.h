@@ -42,7 +42,9 @@ typedef enum msg_type {
 
 #define MSG_BEGIN(name, code, from, text)   struct msg_##name {
 #define FIELD(msg, type, name, bound, text) msg_##type name;
-#define MSG_END(name)			    };
+#define MSG_END(name)                                                                                                  \
+	}                                                                                                              \
+	;
 #include "proto/messages.def"
 #undef MSG_BEGIN
 #undef FIELD

@@ -4,8 +4,8 @@
 const char *sc_err_text(sc_err err)
 {
 	switch (err) {
-#define X(name, code, text)                                                                                         \
-	case SC_##name:                                                                                             \
+#define X(name, code, text)                                                                                            \
+	case SC_##name:                                                                                                \
 		return text;
 		SC_ERRORS(X)
 #undef X
@@ -16,8 +16,8 @@ const char *sc_err_text(sc_err err)
 const char *sc_err_name(sc_err err)
 {
 	switch (err) {
-#define X(name, code, text)                                                                                         \
-	case SC_##name:                                                                                             \
+#define X(name, code, text)                                                                                            \
+	case SC_##name:                                                                                                \
 		return #name;
 		SC_ERRORS(X)
 #undef X

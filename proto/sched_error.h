@@ -19,32 +19,32 @@ extern "C" {
 #endif
 
 /* ERR(name, wire code, text) */
-#define SC_ERRORS(ERR)                                                                                              \
-	ERR(OK, 0, "success")                                                                                       \
-	ERR(NOMEM, 1, "out of memory")                                                                              \
-	ERR(MALFORMED, 2, "message is not valid for its schema")                                                    \
-	ERR(TOO_BIG, 3, "message or field over its limit")                                                          \
-	ERR(BAD_FRAME, 4, "not a frame of this protocol")                                                           \
-	ERR(VERSION, 5, "no protocol version in common")                                                            \
-	ERR(AUTH, 6, "wrong secret for this role")                                                                  \
-	ERR(UNEXPECTED, 7, "message not allowed from this peer now")                                                \
-	ERR(TIMEOUT, 8, "no answer in time")                                                                        \
-	ERR(CLOSED, 9, "connection closed")                                                                         \
-	ERR(UNREACHABLE, 10, "cannot connect")                                                                      \
-	ERR(IO, 11, "input/output error")                                                                           \
-	ERR(IN_USE, 12, "already in use")                                                                           \
-	ERR(NOT_FOUND, 13, "no such thing")                                                                         \
-	ERR(INVALID, 14, "invalid value")                                                                           \
-	ERR(BAD_STATE, 15, "not possible in the present state")                                                     \
-	ERR(CYCLE, 16, "dependencies form a cycle")                                                                 \
-	ERR(LIMIT, 17, "a limit is reached")                                                                        \
-	ERR(SLOW_PEER, 18, "peer does not read what is sent to it")                                                 \
-	ERR(LOST, 19, "the result is no longer held by any worker")                                                 \
-	ERR(DENIED, 20, "permission denied")                                                                        \
-	ERR(FAILED, 21, "the work failed")                                                                          \
-	ERR(SHUTDOWN, 22, "the scheduler is shutting down")                                                         \
-	ERR(EXISTS, 23, "exists already")                                                                           \
-	ERR(UNKNOWN_MESSAGE, 24, "message code is not known")                                                       \
+#define SC_ERRORS(ERR)                                                                                                 \
+	ERR(OK, 0, "success")                                                                                          \
+	ERR(NOMEM, 1, "out of memory")                                                                                 \
+	ERR(MALFORMED, 2, "message is not valid for its schema")                                                       \
+	ERR(TOO_BIG, 3, "message or field over its limit")                                                             \
+	ERR(BAD_FRAME, 4, "not a frame of this protocol")                                                              \
+	ERR(VERSION, 5, "no protocol version in common")                                                               \
+	ERR(AUTH, 6, "wrong secret for this role")                                                                     \
+	ERR(UNEXPECTED, 7, "message not allowed from this peer now")                                                   \
+	ERR(TIMEOUT, 8, "no answer in time")                                                                           \
+	ERR(CLOSED, 9, "connection closed")                                                                            \
+	ERR(UNREACHABLE, 10, "cannot connect")                                                                         \
+	ERR(IO, 11, "input/output error")                                                                              \
+	ERR(IN_USE, 12, "already in use")                                                                              \
+	ERR(NOT_FOUND, 13, "no such thing")                                                                            \
+	ERR(INVALID, 14, "invalid value")                                                                              \
+	ERR(BAD_STATE, 15, "not possible in the present state")                                                        \
+	ERR(CYCLE, 16, "dependencies form a cycle")                                                                    \
+	ERR(LIMIT, 17, "a limit is reached")                                                                           \
+	ERR(SLOW_PEER, 18, "peer does not read what is sent to it")                                                    \
+	ERR(LOST, 19, "the result is no longer held by any worker")                                                    \
+	ERR(DENIED, 20, "permission denied")                                                                           \
+	ERR(FAILED, 21, "the work failed")                                                                             \
+	ERR(SHUTDOWN, 22, "the scheduler is shutting down")                                                            \
+	ERR(EXISTS, 23, "exists already")                                                                              \
+	ERR(UNKNOWN_MESSAGE, 24, "message code is not known")                                                          \
 	ERR(SEQUENCE, 25, "a frame was lost or repeated")
 
 typedef enum sc_err {

@@ -24,6 +24,7 @@ extern struct criterion_test *__stop_cr_tst[] __attribute__((weak));
 extern struct criterion_suite *__start_cr_sts[] __attribute__((weak));
 extern struct criterion_suite *__stop_cr_sts[] __attribute__((weak));
 
+static const struct criterion_test *current;
 static int asserts_failed;
 
 void cri_asserts_passed_incr(void)
@@ -46,7 +47,7 @@ void criterion_abort_test(void)
 static const struct criterion_test_extra_data *suite_data(void)
 {
 	for (struct criterion_suite **s = __start_cr_sts; s < __stop_cr_sts; s++)
-		if (*s != NULL && strcmp((*s)->name, criterion_current_test->category) == 0)
+		if (*s != NULL && strcmp((*s)->name, current->category) == 0)
 			return (*s)->data;
 	return NULL;
 }
@@ -57,8 +58,8 @@ void criterion_internal_test_setup(void)
 
 	if (suite != NULL && suite->init != NULL)
 		suite->init();
-	if (criterion_current_test->data->init != NULL)
-		criterion_current_test->data->init();
+	if (current->data->init != NULL)
+		current->data->init();
 }
 
 void criterion_internal_test_main(void (*fn)(void))
@@ -70,16 +71,10 @@ void criterion_internal_test_teardown(void)
 {
 	const struct criterion_test_extra_data *suite = suite_data();
 
-	if (criterion_current_test->data->fini != NULL)
-		criterion_current_test->data->fini();
+	if (current->data->fini != NULL)
+		current->data->fini();
 	if (suite != NULL && suite->fini != NULL)
 		suite->fini();
-}
-
-/* criterion_current_test belongs to the library and is const to others; a child runs one test only. */
-static void set_current(const struct criterion_test *t)
-{
-	memcpy((void *)(uintptr_t)&criterion_current_test, &t, sizeof(t));
 }
 
 static int run_one(const struct criterion_test *t, double timeout_s)
@@ -92,7 +87,7 @@ static int run_one(const struct criterion_test *t, double timeout_s)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		set_current(t);
+		current = t;
 		t->test();
 		exit(asserts_failed > 0);
 	}
