@@ -1,0 +1,159 @@
+/*
+ * check.c - does everything hold that the core relies on?
+ *
+ * Recomputes every count and every place in a list from the states of tasks.  Run after each step in debug builds, in the
+ * simulator and in tests; a wrong count found here is found at its cause.
+ */
+#include <inttypes.h>
+
+#include "base/mem.h"
+#include "scheduler/core/core_internal.h"
+
+#define WRONG(...)                                                                                                  \
+	do {                                                                                                        \
+		buf_printf(error, __VA_ARGS__);                                                                     \
+		return SC_BAD_STATE;                                                                                \
+	} while (0)
+
+static int in_list(const struct task_list *l, const struct job *j, uint32_t task)
+{
+	uint32_t pos = j->tasks[task].pos;
+
+	return pos < l->n && l->v[pos].job == j && l->v[pos].task == task;
+}
+
+static int is_queued(const struct job *j, uint32_t task)
+{
+	const struct run_queue *q = j->groups[j->tasks[task].group].queue;
+
+	return q->at != NOT_IN_HEAP && ((j->tasks[task].flags & TASK_QUEUED) != 0 ||
+					(task >= q->range_next && task < q->range_end));
+}
+
+static sc_err check_places(const struct core *c, const struct job *j, uint32_t task, struct buf *error)
+{
+	const struct task *t = &j->tasks[task];
+
+	if (task_state_in_flight(t->state) && t->worker == NO_WORKER)
+		WRONG("job %" PRIu64 " task %u is %s at no worker", j->id, task, const_name_TASK(t->state));
+	if (!task_state_in_flight(t->state) && t->state != TASK_CANCELLED && t->worker != NO_WORKER)
+		WRONG("job %" PRIu64 " task %u is %s but a worker has it", j->id, task, const_name_TASK(t->state));
+	if (t->worker != NO_WORKER &&
+	    (core_worker(c, t->worker) == NULL || !in_list(&c->workers[t->worker]->in_flight, j, task)))
+		WRONG("job %" PRIu64 " task %u is not in its worker's list", j->id, task);
+	if (t->holder != NO_WORKER && t->state != TASK_DONE && t->state != TASK_FAILED)
+		WRONG("job %" PRIu64 " task %u is %s but its output is held", j->id, task, const_name_TASK(t->state));
+	if (t->holder != NO_WORKER &&
+	    (core_worker(c, t->holder) == NULL || !in_list(&c->workers[t->holder]->held, j, task)))
+		WRONG("job %" PRIu64 " task %u is not in its holder's list", j->id, task);
+	if (t->state == TASK_READY && !c->rescan && !is_queued(j, task))
+		WRONG("job %" PRIu64 " task %u is ready but in no queue", j->id, task);
+	return SC_OK;
+}
+
+static sc_err check_edges(const struct job *j, uint32_t task, struct buf *error)
+{
+	const struct task *t = &j->tasks[task];
+	uint32_t missing = 0, needed = 0;
+
+	for (uint32_t e = 0; e < job_n_inputs(j, task); e++)
+		missing += !task_is_available(&j->tasks[j->in[j->in_start[task] + e]]);
+	for (uint32_t e = 0; e < job_n_consumers(j, task); e++)
+		needed += !task_state_ended(j->tasks[j->out[j->out_start[task] + e]].state);
+	if (t->state == TASK_WAITING && (t->flags & TASK_DELAYED) == 0 && t->n_missing != missing)
+		WRONG("job %" PRIu64 " task %u misses %u inputs, not %u", j->id, task, missing, t->n_missing);
+	if (t->state == TASK_READY && missing > 0)
+		WRONG("job %" PRIu64 " task %u is ready but misses %u inputs", j->id, task, missing);
+	if (t->state == TASK_WAITING && missing == 0 && (t->flags & TASK_DELAYED) == 0 && j->state != JOB_HELD)
+		WRONG("job %" PRIu64 " task %u waits for nothing", j->id, task);
+	if (t->n_needed != needed)
+		WRONG("job %" PRIu64 " task %u is needed by %u, not %u", j->id, task, needed, t->n_needed);
+	/* A result nobody can need any more is not kept, unless somebody asked for that. */
+	if (t->state == TASK_DONE && t->holder != NO_WORKER && t->result_bytes > 0 && job_n_consumers(j, task) > 0 &&
+	    needed == 0 && (j->groups[t->group].flags & (GROUP_KEEP | GROUP_WANT)) == 0 && !(t->flags & TASK_WANTED))
+		WRONG("job %" PRIu64 " task %u is held though nobody needs it", j->id, task);
+	return SC_OK;
+}
+
+static sc_err check_job(const struct core *c, const struct job *j, uint64_t *ready, struct buf *error)
+{
+	uint64_t counts[TASK_STATES] = {0}, open;
+	sc_err err = SC_OK;
+
+	for (uint32_t t = 0; t < j->n_tasks && err == SC_OK; t++) {
+		counts[j->tasks[t].state]++;
+		if (j->tasks[t].state == TASK_READY)
+			ready[j->groups[j->tasks[t].group].class->number]++;
+		err = check_places(c, j, t, error);
+		if (err == SC_OK)
+			err = check_edges(j, t, error);
+	}
+	if (err != SC_OK)
+		return err;
+	for (unsigned s = 0; s < TASK_STATES; s++)
+		if (counts[s] != j->counts[s])
+			WRONG("job %" PRIu64 ": %" PRIu64 " tasks are %s, not %" PRIu64, j->id, counts[s],
+			      const_name_TASK(s), j->counts[s]);
+	open = counts[TASK_WAITING] + counts[TASK_READY] + counts[TASK_ASSIGNED] + counts[TASK_RUNNING];
+	if (job_has_ended(j) != (open == 0))
+		WRONG("job %" PRIu64 " is %s with %" PRIu64 " tasks to go", j->id, const_name_JOB(j->state), open);
+	return SC_OK;
+}
+
+static sc_err check_worker(const struct worker *w, struct buf *error)
+{
+	uint64_t committed[RESOURCES_MAX] = {0}, held = 0;
+
+	for (size_t i = 0; i < w->in_flight.n; i++) {
+		struct task_ref r = w->in_flight.v[i];
+		const struct amounts *a = &r.job->groups[r.job->tasks[r.task].group].class->needs;
+
+		if (r.job->tasks[r.task].worker != w->number || r.job->tasks[r.task].pos != i)
+			WRONG("worker %s has a task that does not know of it", w->name);
+		for (size_t k = 0; k < a->n; k++)
+			committed[a->v[k].resource] += a->v[k].amount;
+	}
+	for (size_t i = 0; i < w->held.n; i++) {
+		const struct task *t = &w->held.v[i].job->tasks[w->held.v[i].task];
+
+		if (t->holder != w->number || t->pos != i)
+			WRONG("worker %s holds the output of a task that does not know of it", w->name);
+		held += t->result_bytes + (t->detail != NULL ? t->detail->stderr_bytes : 0);
+	}
+	if (held != w->held_bytes)
+		WRONG("worker %s holds %" PRIu64 " bytes, not %" PRIu64, w->name, held, w->held_bytes);
+	for (uint32_t r = 0; r < RESOURCES_MAX; r++)
+		if (committed[r] != w->committed[r])
+			WRONG("worker %s: resource %u is committed wrongly", w->name, r);
+	return SC_OK;
+}
+
+sc_err core_check(const struct core *c, struct buf *error)
+{
+	uint64_t *ready = mem_calloc(c->requests.n_classes, sizeof(*ready)), n_tasks = 0;
+	const struct job *j;
+	sc_err err = ready == NULL ? SC_NOMEM : SC_OK;
+
+	TAILQ_FOREACH(j, &c->jobs, link)
+	{
+		if (err == SC_OK)
+			err = check_job(c, j, ready, error);
+		n_tasks += j->n_tasks;
+	}
+	for (uint32_t i = 1; i < c->workers_end && err == SC_OK; i++)
+		if (c->workers[i] != NULL)
+			err = check_worker(c->workers[i], error);
+	for (size_t i = 0; i < c->requests.n_classes && err == SC_OK; i++) {
+		if (ready[i] != c->requests.classes[i]->n_ready) {
+			buf_printf(error, "class %s has %" PRIu64 " ready, not %" PRIu64, c->requests.classes[i]->text,
+				   ready[i], c->requests.classes[i]->n_ready);
+			err = SC_BAD_STATE;
+		}
+	}
+	if (err == SC_OK && n_tasks != c->n_tasks) {
+		buf_append_str(error, "the number of tasks is wrong");
+		err = SC_BAD_STATE;
+	}
+	mem_free(ready);
+	return err;
+}

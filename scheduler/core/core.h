@@ -1,0 +1,135 @@
+/*
+ * core.h - the scheduler's decisions, pure: events and the time go in, actions come out.
+ *
+ * No I/O, no clock, no threads, no wire format: bodies and items are opaque bytes.  The same core runs in the daemon, in
+ * unit tests on virtual time and in the simulator.  Times are microseconds of any clock that does not step back.
+ *
+ * A turn: call the event functions for all that has arrived, then core_schedule(), then carry out core_actions() in
+ * their order and call core_actions_done().  Pointers to jobs in actions are good until then, even if a job was
+ * forgotten meanwhile.
+ *
+ * Event functions about a task return SC_UNEXPECTED, and change nothing, when the worker does not have that task: the
+ * shell treats it as the worker's mistake.
+ */
+#ifndef SCHEDULER_CORE_CORE_H
+#define SCHEDULER_CORE_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "proto/sched_error.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/worker.h"
+
+struct core;
+
+struct core_options {
+	uint64_t max_tasks;
+	uint64_t jobs_kept;
+	uint32_t crash_limit;
+	uint64_t retry_delay_us, retry_delay_max_us;
+	uint64_t prefetch_us; /* work to keep queued at each worker */
+};
+
+enum action_kind {
+	ACTION_ASSIGN,	   /* give job.task to worker */
+	ACTION_CANCEL,	   /* tell worker to stop job.task */
+	ACTION_DROP,	   /* tell worker to drop the output of job.task */
+	ACTION_JOB_ENDED,  /* all tasks of job have ended */
+	ACTION_JOB_FORGET, /* the job is gone: workers may forget it */
+};
+
+struct action {
+	enum action_kind kind;
+	uint32_t worker;
+	uint32_t task;
+	struct job *job;
+};
+
+/* How a task ended well. */
+struct task_outcome {
+	uint64_t result_bytes, stderr_bytes;
+	uint64_t elapsed_us, cpu_us, rss_bytes;
+};
+
+/* How a task ended badly.  Borrowed for the call. */
+struct task_failure {
+	uint32_t cause, status;
+	struct slice text, stderr_tail;
+	struct task_outcome outcome; /* sizes of what it wrote before */
+};
+
+/* A transition that happened, for traces. */
+typedef void (*core_trace_fn)(void *arg, const struct job *j, uint32_t task, unsigned from, unsigned event, unsigned to);
+
+sc_err core_new(const struct core_options *o, struct core **out);
+void core_free(struct core *c); /* NULL is fine */
+void core_set_trace(struct core *c, core_trace_fn fn, void *arg);
+
+/* ---- workers -- */
+
+/* *number is the new worker's.  SC_EXISTS (the name), SC_INVALID, SC_LIMIT, with *error; SC_NOMEM. */
+sc_err core_worker_add(struct core *c, const struct worker_spec *spec, uint64_t now_us, uint32_t *number,
+		       struct buf *error);
+/* It is gone: its tasks go back, results only it held are computed again if needed. */
+void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us);
+/* WORKER_ACTIVE, WORKER_DRAINING, WORKER_STOPPING. */
+void core_worker_set_status(struct core *c, uint32_t number, unsigned status);
+
+struct worker *core_worker(const struct core *c, uint32_t number); /* NULL: no such worker */
+struct worker *core_worker_by_name(const struct core *c, struct slice name);
+uint32_t core_workers_end(const struct core *c); /* numbers are below this */
+size_t core_n_workers(const struct core *c);
+
+/* ---- jobs -- */
+
+/* The whole job is taken or nothing of it.  *error says what is wrong. */
+sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us, uint64_t *id, struct buf *error);
+/* *n is how many tasks were stopped.  SC_BAD_STATE: it has ended. */
+sc_err core_job_cancel(struct core *c, struct job *j, uint64_t now_us, uint64_t *n);
+/* SC_BAD_STATE: it has not ended. */
+sc_err core_job_forget(struct core *c, struct job *j);
+/* Failed and cancelled tasks, one or (task NULL) all, and what failed because of them.  *n is how many run again. */
+sc_err core_tasks_retry(struct core *c, struct job *j, const uint32_t *task, uint64_t now_us, uint64_t *n);
+/* The result of this task is wanted: if it is lost it is computed again.  SC_BAD_STATE: failed or cancelled. */
+sc_err core_result_want(struct core *c, struct job *j, uint32_t task, uint64_t now_us);
+
+struct job *core_job(const struct core *c, uint64_t id); /* NULL: no such job; id 0 is the newest */
+struct job *core_job_first(const struct core *c);	 /* oldest */
+struct job *core_job_next(const struct core *c, const struct job *j);
+struct job *core_job_last(const struct core *c);
+struct job *core_job_prev(const struct core *c, const struct job *j);
+uint64_t core_n_tasks(const struct core *c);
+
+/* ---- what workers report -- */
+
+sc_err core_task_started(struct core *c, uint32_t worker, struct job *j, uint32_t task);
+sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t task, const struct task_outcome *o,
+		      uint64_t now_us);
+sc_err core_task_failed(struct core *c, uint32_t worker, struct job *j, uint32_t task, const struct task_failure *f,
+			uint64_t now_us);
+sc_err core_task_stopped(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t now_us);
+/* The task could not start: these inputs are not at the workers they were said to be at (NO_WORKER: gone by now). */
+sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint32_t task, const uint32_t *inputs,
+			   const uint32_t *holders, size_t n, uint64_t now_us);
+
+/* ---- the turn -- */
+
+/* Give ready tasks to workers with room; wake delayed ones that are due. */
+void core_schedule(struct core *c, uint64_t now_us);
+const struct action *core_actions(const struct core *c, size_t *n);
+void core_actions_done(struct core *c);
+/* When core_schedule has to be called again though nothing happens; UINT64_MAX: never. */
+uint64_t core_next_due_us(const struct core *c);
+/* Memory ran out in the middle of a step and an action is lost: the process cannot go on. */
+int core_is_broken(const struct core *c);
+
+/* ---- looking -- */
+
+/* In words, why a task is where it is. */
+void core_explain(const struct core *c, const struct job *j, uint32_t task, uint64_t now_us, struct buf *out);
+/* Walk all structures; SC_OK, or SC_BAD_STATE and *error says what does not hold. */
+sc_err core_check(const struct core *c, struct buf *error);
+
+#endif

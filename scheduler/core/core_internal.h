@@ -1,0 +1,89 @@
+/* core_internal.h - the inside of the core, for the files of scheduler/core/ alone. */
+#ifndef SCHEDULER_CORE_CORE_INTERNAL_H
+#define SCHEDULER_CORE_CORE_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "scheduler/core/core.h"
+#include "scheduler/core/ready.h"
+
+TAILQ_HEAD(job_list, job);
+
+/* A task that waits for its retry delay.  The job may be gone by then: it is looked up. */
+struct delayed {
+	uint64_t due_us;
+	uint64_t job;
+	uint32_t task;
+};
+
+struct core {
+	struct core_options options;
+	struct requests requests;
+
+	struct worker **workers; /* by number; [0] is never used */
+	uint32_t workers_end;
+	size_t cap_workers, n_workers;
+	struct worker *workers_by_name;
+	uint32_t cursor; /* where the next round begins to look for room */
+
+	struct job_list jobs;	/* oldest first */
+	struct job_list ended;	/* first ended first; remembered */
+	struct job_list graves; /* forgotten in this turn */
+	uint64_t n_ended;
+	struct job *jobs_by_id;
+	uint64_t next_job;
+	uint64_t n_tasks;
+
+	struct delayed *delays; /* heap, earliest first */
+	size_t n_delays, cap_delays;
+
+	struct action *actions;
+	size_t n_actions, cap_actions;
+
+	uint64_t stamp;	      /* rises whenever a task or room may have appeared */
+	uint64_t round_stamp; /* what it was after the last round */
+	int rescan;	/* a ready task could not be entered in its queue */
+	int broken;
+
+	struct job *to_release; /* ended jobs whose followers are still to be told */
+	int releasing;
+
+	struct task_ref *stack; /* of the propagation at hand */
+	size_t n_stack, cap_stack;
+
+	core_trace_fn trace;
+	void *trace_arg;
+};
+
+void core_act(struct core *c, enum action_kind kind, uint32_t worker, struct job *j, uint32_t task);
+
+/* transitions.c */
+/* The one place where a state changes.  Illegal events are bugs of ours: asserted. */
+void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev);
+/* Whether a consumer could have this task's result now. */
+int task_is_available(const struct task *t);
+/* After a task has become waiting: compute missing inputs again, count them; ready, or failed, when nothing is missing. */
+void task_settle(struct core *c, struct job *j, uint32_t task);
+/* A task that had ended will run (again): its inputs are needed again. */
+void task_revive(struct core *c, struct job *j, uint32_t task, enum task_event ev);
+/* It has ended for now: inputs nobody else needs are dropped, the job may be over. */
+void task_close(struct core *c, struct job *j, uint32_t task);
+/* Fail for good, and all that depend on it.  The detail of the task is filled by the caller or with task_set_failure. */
+void task_fail(struct core *c, struct job *j, uint32_t task, enum task_event ev);
+void task_set_failure(struct job *j, uint32_t task, uint32_t cause, uint32_t status, uint32_t culprit, struct slice text);
+/* The result was there and is not any more: consumers wait (again). */
+void task_result_gone(struct core *c, struct job *j, uint32_t task);
+/* Compute a lost or released result again, with whatever that takes. */
+void task_recompute(struct core *c, struct job *j, uint32_t task);
+/* Forget what is held of its output, telling the holder when tell is set. */
+void task_drop_output(struct core *c, struct job *j, uint32_t task, int tell);
+void task_make_ready(struct core *c, struct job *j, uint32_t task);
+void job_update(struct core *c, struct job *j, uint64_t now_us);
+void job_reopen(struct core *c, struct job *j);
+void job_start(struct core *c, struct job *j);
+
+/* delays.c */
+sc_err core_delay(struct core *c, struct job *j, uint32_t task, uint64_t due_us);
+void core_wake_delayed(struct core *c, uint64_t now_us);
+
+#endif

@@ -1,0 +1,442 @@
+/* job.c - see job.h. */
+#include "scheduler/core/job.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "scheduler/core/ready.h"
+
+#define CYCLE_SHOWN 20u
+
+static void detail_free(struct task_detail *d)
+{
+	if (d == NULL)
+		return;
+	mem_free(d->text);
+	mem_free(d->stderr_tail);
+	mem_free(d);
+}
+
+void job_free(struct job *j)
+{
+	if (j == NULL)
+		return;
+	for (uint32_t i = 0; j->tasks != NULL && i < j->n_tasks; i++)
+		if (j->tasks[i].detail != NULL)
+			detail_free(j->tasks[i].detail);
+	for (uint32_t i = 0; j->groups != NULL && i < j->n_groups; i++)
+		mem_free(j->groups[i].name);
+	run_queues_free(j);
+	mem_free(j->tasks);
+	mem_free(j->groups);
+	mem_free(j->in_start);
+	mem_free(j->in);
+	mem_free(j->out_start);
+	mem_free(j->out);
+	mem_free(j->bodies);
+	mem_free(j->body_bytes);
+	mem_free(j->items);
+	mem_free(j->item_bytes);
+	mem_free(j->followers);
+	mem_free(j->name);
+	mem_free(j->namespace);
+	mem_free(j->text);
+	mem_free(j);
+}
+
+/* Copy many slices into one block. */
+static sc_err copy_slices(struct slices from, struct slice **slices, char **bytes, size_t *total)
+{
+	size_t n = 0;
+	char *at;
+
+	for (size_t i = 0; i < from.n; i++)
+		n += from.v[i].n;
+	*slices = mem_malloc(from.n * sizeof(**slices));
+	*bytes = at = mem_malloc(n);
+	if (*slices == NULL || at == NULL)
+		return SC_NOMEM;
+	for (size_t i = 0; i < from.n; i++) {
+		if (from.v[i].n > 0)
+			memcpy(at, from.v[i].p, from.v[i].n);
+		(*slices)[i] = (struct slice){at, from.v[i].n};
+		at += from.v[i].n;
+	}
+	*total += n + from.n * sizeof(**slices);
+	return SC_OK;
+}
+
+static sc_err check_name(const char *what, struct slice s, struct buf *error)
+{
+	if (text_is_name(s.p, s.n))
+		return SC_OK;
+	buf_printf(error, "%s '%.*s' is not a name; allowed are %s", what, (int)(s.n < 80 ? s.n : 80), s.p,
+		   TEXT_NAME_ALLOWED);
+	return SC_INVALID;
+}
+
+/* ---- groups --------------------------------------------------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static sc_err check_unique_names(const struct job *j, struct buf *error)
+{
+	char **names;
+	sc_err err = SC_OK;
+
+	if (j->n_groups < 2)
+		return SC_OK;
+	names = mem_malloc(j->n_groups * sizeof(*names));
+	if (names == NULL)
+		return SC_NOMEM;
+	for (uint32_t i = 0; i < j->n_groups; i++)
+		names[i] = j->groups[i].name;
+	qsort(names, j->n_groups, sizeof(*names), compare_names);
+	for (uint32_t i = 1; i < j->n_groups && err == SC_OK; i++) {
+		if (strcmp(names[i - 1], names[i]) == 0) {
+			buf_printf(error, "two groups of tasks are named '%s'", names[i]);
+			err = SC_INVALID;
+		}
+	}
+	mem_free(names);
+	return err;
+}
+
+static sc_err make_group(struct requests *r, struct job *j, const struct job_spec *spec, uint32_t i,
+			 uint64_t *n_tasks, uint64_t *n_items, struct buf *error)
+{
+	const struct group_spec *s = &spec->groups[i];
+	struct group *g = &j->groups[i];
+	sc_err err = check_name("group", s->name, error);
+
+	if (err != SC_OK)
+		return err;
+	if (s->body >= spec->bodies.n) {
+		buf_printf(error, "group '%.*s' has body %u of %zu", (int)s->name.n, s->name.p, s->body, spec->bodies.n);
+		return SC_INVALID;
+	}
+	if (s->n_tasks == 0) {
+		buf_printf(error, "group '%.*s' has no tasks", (int)s->name.n, s->name.p);
+		return SC_INVALID;
+	}
+	err = requests_class(r, s->request, &g->class, error);
+	if (err != SC_OK)
+		return err;
+	g->name = slice_dup(s->name);
+	if (g->name == NULL)
+		return SC_NOMEM;
+	g->first_task = (uint32_t)*n_tasks;
+	g->n_tasks = s->n_tasks;
+	g->index_first = s->index_first;
+	g->index_step = s->index_step == 0 ? 1 : s->index_step;
+	g->flags = s->flags;
+	g->kind = s->kind;
+	g->body = s->body;
+	g->retries = s->retries;
+	g->time_limit_ms = s->time_limit_ms;
+	g->priority = j->priority + s->priority;
+	g->mean_us = -1.0f;
+	g->first_item = *n_items;
+	*n_tasks += s->n_tasks;
+	if (s->n_tasks > 1)
+		g->flags |= GROUP_ARRAY;
+	if ((g->flags & GROUP_ITEMS) != 0)
+		*n_items += s->n_tasks;
+	return SC_OK;
+}
+
+static sc_err make_groups(struct requests *r, struct job *j, const struct job_spec *spec, struct buf *error)
+{
+	uint64_t n_tasks = 0, n_items = 0;
+	sc_err err = SC_OK;
+
+	if (spec->n_groups == 0) {
+		buf_append_str(error, "a job needs at least one task");
+		return SC_INVALID;
+	}
+	j->groups = mem_calloc(spec->n_groups, sizeof(*j->groups));
+	if (j->groups == NULL)
+		return SC_NOMEM;
+	j->n_groups = spec->n_groups;
+	for (uint32_t i = 0; i < spec->n_groups && err == SC_OK; i++) {
+		err = make_group(r, j, spec, i, &n_tasks, &n_items, error);
+		if (err == SC_OK && n_tasks >= UINT32_MAX) {
+			buf_printf(error, "a job has less than %u tasks", UINT32_MAX);
+			err = SC_LIMIT;
+		}
+	}
+	if (err == SC_OK && n_items != spec->items.n) {
+		buf_printf(error, "%zu items for %" PRIu64 " tasks that take one", spec->items.n, n_items);
+		err = SC_INVALID;
+	}
+	if (err == SC_OK)
+		err = check_unique_names(j, error);
+	j->n_tasks = (uint32_t)n_tasks;
+	return err;
+}
+
+/* ---- edges ---------------------------------------------------------------------------------------------------- */
+
+static sc_err check_edges(const struct job *j, const struct job_spec *spec, int *forward, struct buf *error)
+{
+	char a[JOB_KEY_MAX];
+
+	*forward = 1; /* every input has a smaller number: no cycle possible */
+	for (uint32_t t = 0; t < j->n_tasks; t++) {
+		for (uint32_t e = spec->in_start[t]; e < spec->in_start[t + 1]; e++) {
+			if (spec->in[e] >= j->n_tasks) {
+				buf_printf(error, "task '%s' takes input from task number %u, but there are only %u",
+					   job_key(j, t, a, sizeof(a)), spec->in[e], j->n_tasks);
+				return SC_INVALID;
+			}
+			if (spec->in[e] >= t)
+				*forward = 0;
+		}
+	}
+	return SC_OK;
+}
+
+static sc_err make_consumers(struct job *j)
+{
+	uint32_t n_edges = j->in_start[j->n_tasks], *at;
+
+	j->out_start = mem_calloc((size_t)j->n_tasks + 2, sizeof(*j->out_start));
+	j->out = mem_malloc((size_t)n_edges * sizeof(*j->out));
+	if (j->out_start == NULL || j->out == NULL)
+		return SC_NOMEM;
+	/* Count into [t + 2], sum up: [t + 1] is then where t's begin, and after filling where they end. */
+	at = j->out_start + 1;
+	for (uint32_t e = 0; e < n_edges; e++)
+		at[j->in[e] + 1]++;
+	for (uint32_t t = 0; t < j->n_tasks; t++)
+		at[t + 1] += at[t];
+	for (uint32_t t = 0; t < j->n_tasks; t++)
+		for (uint32_t e = j->in_start[t]; e < j->in_start[t + 1]; e++)
+			j->out[at[j->in[e]]++] = t;
+	return SC_OK;
+}
+
+/* From any task that was never freed, going to an input that was not either always ends in the cycle. */
+static void describe_cycle(const struct job *j, const uint32_t *left, struct buf *error)
+{
+	char key[JOB_KEY_MAX];
+	uint32_t t = 0, first;
+
+	while (left[t] == 0)
+		t++;
+	for (uint32_t steps = 0; steps <= j->n_tasks; steps++) { /* walk into the cycle */
+		uint32_t e = j->in_start[t];
+
+		while (left[j->in[e]] == 0)
+			e++;
+		t = j->in[e];
+	}
+	first = t;
+	buf_append_str(error, "dependencies form a cycle: ");
+	for (uint32_t n = 0; n < CYCLE_SHOWN; n++) {
+		uint32_t e = j->in_start[t];
+
+		buf_printf(error, "%s needs ", job_key(j, t, key, sizeof(key)));
+		while (left[j->in[e]] == 0)
+			e++;
+		t = j->in[e];
+		if (t == first)
+			break;
+	}
+	buf_printf(error, "%s%s", job_key(j, t, key, sizeof(key)), t == first ? "" : " ...");
+}
+
+/* Kahn's algorithm (CACM 5(11), 1962): what is left when nothing can be freed any more is, or depends on, a cycle. */
+static sc_err check_acyclic(const struct job *j, struct buf *error)
+{
+	uint32_t *left = mem_malloc((size_t)j->n_tasks * sizeof(*left));
+	uint32_t *queue = mem_malloc((size_t)j->n_tasks * sizeof(*queue));
+	uint32_t head = 0, tail = 0;
+	sc_err err = SC_OK;
+
+	if (left == NULL || queue == NULL) {
+		err = SC_NOMEM;
+		goto out;
+	}
+	for (uint32_t t = 0; t < j->n_tasks; t++) {
+		left[t] = j->in_start[t + 1] - j->in_start[t];
+		if (left[t] == 0)
+			queue[tail++] = t;
+	}
+	while (head < tail) {
+		uint32_t t = queue[head++];
+
+		for (uint32_t e = j->out_start[t]; e < j->out_start[t + 1]; e++)
+			if (--left[j->out[e]] == 0)
+				queue[tail++] = j->out[e];
+	}
+	if (tail < j->n_tasks) {
+		describe_cycle(j, left, error);
+		err = SC_CYCLE;
+	}
+out:
+	mem_free(left);
+	mem_free(queue);
+	return err;
+}
+
+static sc_err make_edges(struct job *j, const struct job_spec *spec, struct buf *error)
+{
+	int forward;
+	sc_err err;
+
+	if (spec->in_start == NULL)
+		return SC_OK;
+	err = check_edges(j, spec, &forward, error);
+	if (err != SC_OK)
+		return err;
+	j->in_start = spec->in_start;
+	j->in = spec->in;
+	err = make_consumers(j);
+	if (err == SC_OK && !forward)
+		err = check_acyclic(j, error);
+	j->bytes += ((size_t)j->n_tasks * 2 + (size_t)j->in_start[j->n_tasks] * 2) * sizeof(uint32_t);
+	return err;
+}
+
+/* ---- the job -------------------------------------------------------------------------------------------------- */
+
+static sc_err make_tasks(struct job *j)
+{
+	j->tasks = mem_calloc(j->n_tasks, sizeof(*j->tasks));
+	if (j->tasks == NULL)
+		return SC_NOMEM;
+	for (uint32_t i = 0; i < j->n_groups; i++) {
+		const struct group *g = &j->groups[i];
+
+		if (i > 0) /* fresh memory is zero already: leave it untouched */
+			for (uint32_t k = 0; k < g->n_tasks; k++)
+				j->tasks[g->first_task + k].group = i;
+	}
+	for (uint32_t t = 0; j->in_start != NULL && t < j->n_tasks; t++) {
+		j->tasks[t].n_missing = job_n_inputs(j, t);
+		j->tasks[t].n_needed = job_n_consumers(j, t);
+	}
+	j->counts[TASK_WAITING] = j->n_tasks;
+	j->bytes += (size_t)j->n_tasks * sizeof(*j->tasks) + (size_t)j->n_groups * sizeof(*j->groups);
+	return SC_OK;
+}
+
+sc_err job_new(struct requests *r, const struct job_spec *spec, struct job **out, struct buf *error)
+{
+	struct job *j = mem_calloc(1, sizeof(*j));
+	sc_err err;
+
+	if (j == NULL)
+		return SC_NOMEM;
+	j->priority = spec->priority;
+	err = check_name("job", spec->name, error);
+	if (err == SC_OK)
+		err = check_name("namespace", spec->namespace, error);
+	if (err == SC_OK) {
+		j->name = slice_dup(spec->name);
+		j->namespace = slice_dup(spec->namespace);
+		err = j->name == NULL || j->namespace == NULL ? SC_NOMEM : SC_OK;
+	}
+	if (err == SC_OK)
+		err = make_groups(r, j, spec, error);
+	if (err == SC_OK)
+		err = copy_slices(spec->bodies, &j->bodies, &j->body_bytes, &j->bytes);
+	if (err == SC_OK)
+		err = copy_slices(spec->items, &j->items, &j->item_bytes, &j->bytes);
+	if (err == SC_OK)
+		err = make_edges(j, spec, error);
+	if (err == SC_OK)
+		err = make_tasks(j);
+	if (err == SC_OK)
+		err = run_queues_make(j);
+	if (err != SC_OK) {
+		j->in_start = j->in = NULL; /* still the caller's */
+		job_free(j);
+		return err;
+	}
+	*out = j;
+	return SC_OK;
+}
+
+const char *job_key(const struct job *j, uint32_t task, char *buf, size_t cap)
+{
+	const struct group *g;
+	uint32_t lo = 0, hi = j->n_groups;
+
+	while (hi - lo > 1) { /* also right before the tasks know their groups */
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (j->groups[mid].first_task <= task)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	g = &j->groups[lo];
+	if ((g->flags & GROUP_ARRAY) != 0)
+		snprintf(buf, cap, "%s-%" PRIu64, g->name, g->index_first + (task - g->first_task) * g->index_step);
+	else
+		snprintf(buf, cap, "%s", g->name);
+	return buf;
+}
+
+/* Whether key names a task of g; *task is then its number. */
+static int key_in_group(const struct group *g, const char *key, uint32_t *task)
+{
+	size_t n = strlen(g->name);
+	uint64_t index, k;
+
+	if (strncmp(key, g->name, n) != 0)
+		return 0;
+	if ((g->flags & GROUP_ARRAY) == 0) {
+		*task = g->first_task;
+		return key[n] == '\0';
+	}
+	if (key[n] != '-' || text_u64(key + n + 1, &index) != SC_OK || index < g->index_first)
+		return 0;
+	k = g->index_step == 0 ? 0 : (index - g->index_first) / g->index_step;
+	if (k >= g->n_tasks || g->index_first + k * g->index_step != index)
+		return 0;
+	*task = g->first_task + (uint32_t)k;
+	return 1;
+}
+
+sc_err job_find_task(const struct job *j, struct slice key, uint32_t *out)
+{
+	char text[JOB_KEY_MAX];
+	uint64_t number;
+
+	if (key.n == 0 || key.n >= sizeof(text))
+		return SC_NOT_FOUND;
+	memcpy(text, key.p, key.n);
+	text[key.n] = '\0';
+	for (uint32_t i = 0; i < j->n_groups; i++)
+		if (key_in_group(&j->groups[i], text, out))
+			return SC_OK;
+	if (text_u64(text, &number) == SC_OK && number < j->n_tasks) {
+		*out = (uint32_t)number;
+		return SC_OK;
+	}
+	return SC_NOT_FOUND;
+}
+
+struct task_detail *job_task_detail(struct job *j, uint32_t task)
+{
+	struct task *t = &j->tasks[task];
+
+	if (t->detail == NULL)
+		t->detail = mem_calloc(1, sizeof(*t->detail));
+	return t->detail;
+}
+
+void job_task_detail_clear(struct job *j, uint32_t task)
+{
+	detail_free(j->tasks[task].detail);
+	j->tasks[task].detail = NULL;
+}

@@ -1,0 +1,52 @@
+/*
+ * ready.h - tasks that may run now, most urgent first.
+ *
+ * Per request class a heap of run queues, ordered by (priority, age of the job); a run queue holds the ready tasks of
+ * one job, class and priority in the order of their numbers.  A run queue is a range of numbers (an array job of a
+ * million tasks is two integers) and a heap for those that become ready out of order.
+ *
+ * Entries are removed lazily: what is popped and not in state ready any more is skipped.  TASK_QUEUED makes sure that a
+ * task has one entry in the heap at most, so stale entries never exceed the number of tasks.
+ */
+#ifndef SCHEDULER_CORE_READY_H
+#define SCHEDULER_CORE_READY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/sched_error.h"
+#include "scheduler/core/job.h"
+
+#define NOT_IN_HEAP SIZE_MAX
+
+struct run_queue {
+	struct job *job;
+	struct request_class *class;
+	int64_t priority;
+	uint32_t range_next, range_end;
+	uint32_t *heap; /* smallest number first */
+	size_t n_heap, cap_heap;
+	size_t at; /* position in the class's heap, NOT_IN_HEAP when it holds nothing */
+	struct run_queue *next; /* of the job */
+};
+
+/* Make the run queues of a new job and tell its groups theirs.  SC_NOMEM. */
+sc_err run_queues_make(struct job *j);
+
+/* Take a job's queues out of their classes, free them. */
+void run_queues_free(struct job *j);
+
+/* Enter a task in state ready.  SC_NOMEM (it is then not entered). */
+sc_err ready_push(struct job *j, uint32_t task);
+
+/* The most urgent run queue of a class that holds a task in state ready, or NULL; stale entries are dropped. */
+struct run_queue *ready_top(struct request_class *c);
+
+/* The next task of a run queue that ready_top returned, without and with taking it out. */
+uint32_t ready_peek(const struct run_queue *q);
+uint32_t ready_pop(struct run_queue *q);
+
+/* Whether the next task of a comes before that of b. */
+int run_queue_before(const struct run_queue *a, const struct run_queue *b);
+
+#endif

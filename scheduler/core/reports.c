@@ -1,0 +1,339 @@
+/*
+ * reports.c - what workers say: started, done, failed, stopped, inputs missing; and what follows when one is lost.
+ *
+ * Every assignment is answered exactly once, and until then the task belongs to that worker even if it was cancelled
+ * meanwhile: only the answer frees the worker's room.  So a late answer is never mistaken for one to a later attempt.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "scheduler/core/core_internal.h"
+
+#define MEAN_WEIGHT 0.125f
+
+/* The worker that has to answer for the task, or NULL when it is not this one. */
+static struct worker *asked(struct core *c, uint32_t worker, const struct job *j, uint32_t task)
+{
+	if (worker == NO_WORKER || task >= j->n_tasks || j->tasks[task].worker != worker)
+		return NULL;
+	return core_worker(c, worker);
+}
+
+/* The answer is here: the worker has room again. */
+static struct worker *answered(struct core *c, uint32_t worker, struct job *j, uint32_t task)
+{
+	struct worker *w = asked(c, worker, j, task);
+
+	if (w == NULL)
+		return NULL;
+	task_list_remove(&w->in_flight, j, task);
+	worker_uncommit(w, j->groups[j->tasks[task].group].class);
+	j->tasks[task].worker = NO_WORKER;
+	w->n_ended++;
+	c->stamp++;
+	return w;
+}
+
+sc_err core_task_started(struct core *c, uint32_t worker, struct job *j, uint32_t task)
+{
+	if (asked(c, worker, j, task) == NULL)
+		return SC_UNEXPECTED;
+	if (j->tasks[task].state == TASK_ASSIGNED)
+		task_event(c, j, task, EV_START);
+	return SC_OK;
+}
+
+/* Remember who holds the output.  Without memory for that it is dropped, and counts as lost. */
+static void hold(struct core *c, struct worker *w, struct job *j, uint32_t task, const struct task_outcome *o)
+{
+	struct task *t = &j->tasks[task];
+	struct task_detail *d = t->detail;
+
+	t->result_bytes = o->result_bytes;
+	t->elapsed_us = o->elapsed_us;
+	t->cpu_us = (float)o->cpu_us;
+	t->rss_kib = o->rss_bytes / 1024 < UINT32_MAX ? (uint32_t)(o->rss_bytes / 1024) : UINT32_MAX;
+	if (o->stderr_bytes > 0)
+		d = job_task_detail(j, task);
+	if (d != NULL)
+		d->stderr_bytes = o->stderr_bytes;
+	if (o->result_bytes == 0 && o->stderr_bytes == 0)
+		return;
+	if ((o->stderr_bytes > 0 && d == NULL) || task_list_add(&w->held, j, task) != SC_OK) {
+		core_act(c, ACTION_DROP, w->number, j, task);
+		return;
+	}
+	t->holder = w->number;
+	w->held_bytes += o->result_bytes + o->stderr_bytes;
+}
+
+/* The answer to a task that was cancelled meanwhile: whatever it produced is not wanted. */
+static sc_err stale_answer(struct core *c, uint32_t worker, struct job *j, uint32_t task, const struct task_outcome *o)
+{
+	if (o != NULL && (o->result_bytes > 0 || o->stderr_bytes > 0))
+		core_act(c, ACTION_DROP, worker, j, task);
+	return SC_OK;
+}
+
+static void tell_consumers(struct core *c, struct job *j, uint32_t task)
+{
+	if (j->out_start == NULL)
+		return;
+	for (uint32_t e = j->out_start[task]; e < j->out_start[task + 1]; e++) {
+		struct task *k = &j->tasks[j->out[e]];
+
+		if (k->state != TASK_WAITING)
+			continue;
+		assert(k->n_missing > 0);
+		if (--k->n_missing == 0 && (k->flags & TASK_DELAYED) == 0)
+			task_make_ready(c, j, j->out[e]);
+	}
+}
+
+/* Computed again for a consumer that has ended since: nobody will ask for it. */
+static void release_if_unneeded(struct core *c, struct job *j, uint32_t task)
+{
+	struct task *t = &j->tasks[task];
+	const struct group *g = &j->groups[t->group];
+
+	if (job_n_consumers(j, task) == 0 || t->n_needed > 0 || t->holder == NO_WORKER || t->result_bytes == 0)
+		return;
+	if ((g->flags & (GROUP_KEEP | GROUP_WANT)) != 0 || (t->flags & TASK_WANTED) != 0)
+		return;
+	task_drop_output(c, j, task, 1);
+	task_event(c, j, task, EV_RELEASE);
+}
+
+sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t task, const struct task_outcome *o,
+		      uint64_t now_us)
+{
+	struct worker *w = answered(c, worker, j, task);
+	struct group *g;
+
+	if (w == NULL)
+		return SC_UNEXPECTED;
+	if (!task_state_in_flight(j->tasks[task].state))
+		return stale_answer(c, worker, j, task, o);
+	g = &j->groups[j->tasks[task].group];
+	if (g->mean_us < 0.0f)
+		g->mean_us = (float)o->elapsed_us;
+	else
+		g->mean_us += MEAN_WEIGHT * ((float)o->elapsed_us - g->mean_us);
+	if (j->tasks[task].detail != NULL)
+		job_task_detail_clear(j, task);
+	task_event(c, j, task, EV_DONE);
+	hold(c, w, j, task, o);
+	if (j->in_start != NULL) {
+		task_close(c, j, task);
+		if (task_is_available(&j->tasks[task]))
+			tell_consumers(c, j, task);
+		else if (j->tasks[task].n_needed > 0)
+			task_recompute(c, j, task);
+		release_if_unneeded(c, j, task);
+	}
+	job_update(c, j, now_us);
+	return SC_OK;
+}
+
+/* ---- failing -------------------------------------------------------------------------------------------------- */
+
+static uint64_t retry_delay_us(const struct core *c, uint32_t failures)
+{
+	uint64_t delay = c->options.retry_delay_us;
+
+	for (uint32_t i = 1; i < failures && delay < c->options.retry_delay_max_us; i++)
+		delay *= 2;
+	return delay < c->options.retry_delay_max_us ? delay : c->options.retry_delay_max_us;
+}
+
+static void note_failure(struct job *j, uint32_t task, const struct task_failure *f)
+{
+	struct task_detail *d;
+
+	task_set_failure(j, task, f->cause, f->status, task, f->text);
+	d = j->tasks[task].detail;
+	if (d == NULL)
+		return;
+	d->failures++;
+	mem_free(d->stderr_tail);
+	d->stderr_tail = f->stderr_tail.n > 0 ? mem_strndup(f->stderr_tail.p, f->stderr_tail.n) : NULL;
+	d->stderr_tail_bytes = d->stderr_tail != NULL ? f->stderr_tail.n : 0;
+}
+
+static int may_retry(const struct job *j, uint32_t task)
+{
+	const struct task *t = &j->tasks[task];
+
+	return t->detail != NULL && t->detail->cause != FAIL_BODY && t->detail->failures <= j->groups[t->group].retries;
+}
+
+static void retry_later(struct core *c, struct job *j, uint32_t task, uint64_t now_us)
+{
+	uint64_t delay = retry_delay_us(c, j->tasks[task].detail->failures);
+
+	task_event(c, j, task, EV_RETRY_LATER);
+	if (delay > 0 && core_delay(c, j, task, now_us + delay) == SC_OK)
+		return; /* its inputs are counted when it is due */
+	task_settle(c, j, task);
+}
+
+sc_err core_task_failed(struct core *c, uint32_t worker, struct job *j, uint32_t task, const struct task_failure *f,
+			uint64_t now_us)
+{
+	struct worker *w = answered(c, worker, j, task);
+
+	if (w == NULL)
+		return SC_UNEXPECTED;
+	if (!task_state_in_flight(j->tasks[task].state))
+		return stale_answer(c, worker, j, task, &f->outcome);
+	note_failure(j, task, f);
+	if (may_retry(j, task)) {
+		stale_answer(c, worker, j, task, &f->outcome);
+		retry_later(c, j, task, now_us);
+	} else {
+		task_fail(c, j, task, EV_FAIL);
+		hold(c, w, j, task, &f->outcome);
+	}
+	job_update(c, j, now_us);
+	return SC_OK;
+}
+
+sc_err core_task_stopped(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t now_us)
+{
+	if (answered(c, worker, j, task) == NULL)
+		return SC_UNEXPECTED;
+	if (task_state_in_flight(j->tasks[task].state)) { /* nobody asked for it: somebody else may run it */
+		task_event(c, j, task, EV_WORKER_LOST);
+		task_settle(c, j, task);
+	}
+	job_update(c, j, now_us);
+	return SC_OK;
+}
+
+/* One more worker or attempt came to nothing; 1 when that was one too many and the task has failed. */
+static int count_crash(struct core *c, struct job *j, uint32_t task, enum task_event ev, const char *what)
+{
+	struct task *t = &j->tasks[task];
+	char text[128];
+
+	if (t->crashes < UINT8_MAX)
+		t->crashes++;
+	if (t->crashes < c->options.crash_limit)
+		return 0;
+	snprintf(text, sizeof(text), "%s %u times (scheduler.crash-limit)", what, t->crashes);
+	task_set_failure(j, task, FAIL_WORKERS, t->crashes, task, slice_of(text));
+	task_fail(c, j, task, ev);
+	return 1;
+}
+
+static int is_input(const struct job *j, uint32_t task, uint32_t input)
+{
+	for (uint32_t e = 0; e < job_n_inputs(j, task); e++)
+		if (j->in[j->in_start[task] + e] == input)
+			return 1;
+	return 0;
+}
+
+sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint32_t task, const uint32_t *inputs,
+			   const uint32_t *holders, size_t n, uint64_t now_us)
+{
+	if (asked(c, worker, j, task) == NULL)
+		return SC_UNEXPECTED;
+	for (size_t i = 0; i < n; i++)
+		if (!is_input(j, task, inputs[i]))
+			return SC_UNEXPECTED;
+	answered(c, worker, j, task);
+	if (!task_state_in_flight(j->tasks[task].state))
+		return SC_OK;
+	for (size_t i = 0; i < n; i++) {
+		struct task *t = &j->tasks[inputs[i]];
+
+		/* Unless it is somewhere else by now. */
+		if (t->state != TASK_DONE || t->holder == NO_WORKER || t->holder != holders[i])
+			continue;
+		task_drop_output(c, j, inputs[i], 1);
+		if (!task_is_available(t))
+			task_result_gone(c, j, inputs[i]);
+	}
+	task_event(c, j, task, EV_INPUT_LOST);
+	j->tasks[task].n_missing = 0;
+	task_settle(c, j, task);
+	job_update(c, j, now_us);
+	return SC_OK;
+}
+
+/* ---- a worker is lost ----------------------------------------------------------------------------------------- */
+
+/* What it was given goes back to waiting; which of it is ready is seen when all losses are known. */
+static void take_back(struct core *c, const struct task_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct job *j = l->v[i].job;
+		uint32_t task = l->v[i].task;
+		struct task *t = &j->tasks[task];
+		int was_running = t->state == TASK_RUNNING;
+
+		t->worker = NO_WORKER;
+		if (!task_state_in_flight(t->state))
+			continue; /* cancelled before */
+		if (was_running && count_crash(c, j, task, EV_CRASH_LIMIT, "its worker went away while it ran,"))
+			continue;
+		task_event(c, j, task, EV_WORKER_LOST);
+		t->n_missing = 0;
+	}
+}
+
+static void lose_outputs(struct core *c, const struct task_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct task *t = &l->v[i].job->tasks[l->v[i].task];
+		int was_available = task_is_available(t);
+
+		t->holder = NO_WORKER;
+		if (was_available && !task_is_available(t))
+			task_result_gone(c, l->v[i].job, l->v[i].task);
+	}
+}
+
+static void recompute_needed(struct core *c, const struct task_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct job *j = l->v[i].job;
+		struct task *t = &j->tasks[l->v[i].task];
+		int wanted = (t->flags & TASK_WANTED) != 0 ||
+			     ((j->groups[t->group].flags & GROUP_WANT) != 0 && !job_has_ended(j));
+
+		if (t->state == TASK_DONE && !task_is_available(t) && (t->n_needed > 0 || wanted))
+			task_recompute(c, j, l->v[i].task);
+	}
+}
+
+/* Nothing that was decided for it may reach a new worker that gets its number. */
+static void void_actions(struct core *c, uint32_t worker)
+{
+	for (size_t i = 0; i < c->n_actions; i++)
+		if (c->actions[i].worker == worker)
+			c->actions[i].worker = NO_WORKER;
+}
+
+void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
+{
+	struct worker *w = core_worker(c, number);
+
+	if (w == NULL)
+		return;
+	void_actions(c, number);
+	HASH_DELETE(hh, c->workers_by_name, w);
+	c->workers[number] = NULL;
+	c->n_workers--;
+	take_back(c, &w->in_flight);
+	lose_outputs(c, &w->held);
+	recompute_needed(c, &w->held);
+	for (size_t i = 0; i < w->in_flight.n; i++)
+		if (w->in_flight.v[i].job->tasks[w->in_flight.v[i].task].state == TASK_WAITING)
+			task_settle(c, w->in_flight.v[i].job, w->in_flight.v[i].task);
+	for (size_t i = 0; i < w->in_flight.n; i++)
+		job_update(c, w->in_flight.v[i].job, now_us);
+	worker_free(w);
+}

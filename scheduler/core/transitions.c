@@ -1,0 +1,364 @@
+/*
+ * transitions.c - what follows from a task changing its state.
+ *
+ * Two counts carry it all.  n_missing of a waiting task: its inputs whose result is not available, per edge.  n_needed
+ * of any task: its consumers that have not ended, per edge; when it falls to zero and nobody asked to keep the result,
+ * the result is dropped.  The checker (check.c) recomputes both.
+ *
+ * Nothing here recurses: what spreads along edges uses the core's stack of (job, task), whose size is bounded by the
+ * number of tasks because a task is pushed only when its state changes.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "scheduler/core/core_internal.h"
+
+void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev)
+{
+	struct task *t = &j->tasks[task];
+	struct task_transition tr = task_transition(t->state, ev);
+	unsigned from = t->state;
+
+	assert(tr.legal && "an event that is not in the table for this state");
+	j->counts[from]--;
+	j->counts[tr.to]++;
+	if (from == TASK_READY)
+		j->groups[t->group].class->n_ready--;
+	if (tr.to == TASK_READY)
+		j->groups[t->group].class->n_ready++;
+	t->state = tr.to;
+	t->reason = (uint8_t)ev;
+	if (c->trace != NULL)
+		c->trace(c->trace_arg, j, task, from, ev, tr.to);
+}
+
+int task_is_available(const struct task *t)
+{
+	return t->state == TASK_DONE && (t->result_bytes == 0 || t->holder != NO_WORKER);
+}
+
+static void push(struct core *c, struct job *j, uint32_t task)
+{
+	void *p = mem_grow(c->stack, &c->cap_stack, c->n_stack + 1, sizeof(*c->stack));
+
+	if (p == NULL) {
+		c->broken = 1;
+		return;
+	}
+	c->stack = p;
+	c->stack[c->n_stack++] = (struct task_ref){j, task};
+}
+
+static int pop(struct core *c, size_t floor, struct task_ref *out)
+{
+	if (c->n_stack <= floor)
+		return 0;
+	*out = c->stack[--c->n_stack];
+	return 1;
+}
+
+void task_make_ready(struct core *c, struct job *j, uint32_t task)
+{
+	task_event(c, j, task, EV_INPUTS_MET);
+	if (ready_push(j, task) != SC_OK)
+		c->rescan = 1;
+	c->stamp++;
+}
+
+void task_drop_output(struct core *c, struct job *j, uint32_t task, int tell)
+{
+	struct task *t = &j->tasks[task];
+	struct worker *w;
+
+	if (t->holder == NO_WORKER)
+		return;
+	w = c->workers[t->holder];
+	task_list_remove(&w->held, j, task);
+	w->held_bytes -= t->result_bytes + (t->detail != NULL ? t->detail->stderr_bytes : 0);
+	if (tell)
+		core_act(c, ACTION_DROP, t->holder, j, task);
+	t->holder = NO_WORKER;
+}
+
+/* The consumers' side of an input that nobody waits for any more. */
+static void input_not_needed(struct core *c, struct job *j, uint32_t input)
+{
+	struct task *t = &j->tasks[input];
+	const struct group *g = &j->groups[t->group];
+
+	assert(t->n_needed > 0);
+	t->n_needed--;
+	if (t->n_needed > 0 || t->state != TASK_DONE || t->holder == NO_WORKER || t->result_bytes == 0)
+		return;
+	if ((g->flags & (GROUP_KEEP | GROUP_WANT)) != 0 || (t->flags & TASK_WANTED) != 0)
+		return;
+	task_drop_output(c, j, input, 1);
+	task_event(c, j, input, EV_RELEASE);
+}
+
+void task_close(struct core *c, struct job *j, uint32_t task)
+{
+	if (j->in_start == NULL)
+		return;
+	for (uint32_t e = j->in_start[task]; e < j->in_start[task + 1]; e++)
+		input_not_needed(c, j, j->in[e]);
+}
+
+void task_revive(struct core *c, struct job *j, uint32_t task, enum task_event ev)
+{
+	struct task *t = &j->tasks[task];
+
+	task_drop_output(c, j, task, 1);
+	task_event(c, j, task, ev);
+	t->result_bytes = 0;
+	t->flags &= (uint8_t)~TASK_DELAYED;
+	job_task_detail_clear(j, task);
+	for (uint32_t e = 0; e < job_n_inputs(j, task); e++)
+		j->tasks[j->in[j->in_start[task] + e]].n_needed++;
+	job_reopen(c, j);
+}
+
+void task_result_gone(struct core *c, struct job *j, uint32_t task)
+{
+	if (j->out_start == NULL)
+		return;
+	for (uint32_t e = j->out_start[task]; e < j->out_start[task + 1]; e++) {
+		struct task *k = &j->tasks[j->out[e]];
+
+		if (k->state == TASK_READY) {
+			task_event(c, j, j->out[e], EV_INPUT_LOST);
+			k->n_missing = 0;
+		}
+		if (k->state == TASK_WAITING)
+			k->n_missing++;
+	}
+}
+
+/* ---- failing -------------------------------------------------------------------------------------------------- */
+
+void task_set_failure(struct job *j, uint32_t task, uint32_t cause, uint32_t status, uint32_t culprit, struct slice text)
+{
+	struct task_detail *d = job_task_detail(j, task);
+
+	if (d == NULL)
+		return; /* it fails all the same, with less to say */
+	d->cause = (uint8_t)cause;
+	d->status = status;
+	d->culprit = culprit;
+	mem_free(d->text);
+	d->text = slice_dup(text);
+}
+
+/* `task` shares in the failure of `culprit`, on which it depends. */
+static void set_input_failure(struct job *j, uint32_t task, uint32_t culprit)
+{
+	char key[JOB_KEY_MAX], text[JOB_KEY_MAX + 64];
+
+	snprintf(text, sizeof(text), "task %s, which it depends on, %s", job_key(j, culprit, key, sizeof(key)),
+		 j->tasks[culprit].state == TASK_CANCELLED ? "was cancelled" : "failed");
+	task_set_failure(j, task, FAIL_INPUT, 0, culprit, slice_of(text));
+}
+
+static void note_first_failure(struct job *j, uint32_t task)
+{
+	const struct task_detail *d = j->tasks[task].detail;
+	char key[JOB_KEY_MAX], line[1024];
+
+	if (j->text != NULL)
+		return;
+	snprintf(line, sizeof(line), "task %s: %s", job_key(j, task, key, sizeof(key)),
+		 d != NULL && d->text != NULL ? d->text : "failed");
+	j->text = mem_strdup(line);
+}
+
+static void fail_consumers(struct core *c, struct job *j, uint32_t task)
+{
+	size_t floor = c->n_stack;
+	struct task_ref at;
+
+	if (j->out_start == NULL)
+		return;
+	push(c, j, task);
+	while (pop(c, floor, &at)) {
+		for (uint32_t e = j->out_start[at.task]; e < j->out_start[at.task + 1]; e++) {
+			uint32_t k = j->out[e];
+
+			if (j->tasks[k].state != TASK_WAITING && j->tasks[k].state != TASK_READY)
+				continue;
+			task_event(c, j, k, EV_INPUT_FAILED);
+			set_input_failure(j, k, task);
+			task_close(c, j, k);
+			push(c, j, k);
+		}
+	}
+}
+
+void task_fail(struct core *c, struct job *j, uint32_t task, enum task_event ev)
+{
+	task_event(c, j, task, ev);
+	note_first_failure(j, task);
+	task_close(c, j, task);
+	fail_consumers(c, j, task);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------------------------- */
+
+/* An input in whose failure a task has to share, or UINT32_MAX. */
+static uint32_t failed_input(const struct job *j, uint32_t task)
+{
+	for (uint32_t e = 0; e < job_n_inputs(j, task); e++) {
+		uint32_t i = j->in[j->in_start[task] + e];
+
+		if (j->tasks[i].state == TASK_FAILED || j->tasks[i].state == TASK_CANCELLED)
+			return i;
+	}
+	return UINT32_MAX;
+}
+
+/* Count what is missing, and have it computed again where it was lost or dropped. */
+static void count_missing(struct core *c, struct job *j, uint32_t task)
+{
+	struct task *t = &j->tasks[task];
+
+	t->n_missing = 0;
+	for (uint32_t e = 0; e < job_n_inputs(j, task); e++) {
+		uint32_t i = j->in[j->in_start[task] + e];
+
+		if (task_is_available(&j->tasks[i]))
+			continue;
+		t->n_missing++;
+		if (j->tasks[i].state == TASK_DONE || j->tasks[i].state == TASK_RELEASED) {
+			task_revive(c, j, i, EV_RECOMPUTE);
+			push(c, j, i);
+		}
+	}
+}
+
+void task_settle(struct core *c, struct job *j, uint32_t task)
+{
+	size_t floor = c->n_stack;
+	struct task_ref at;
+
+	push(c, j, task);
+	while (pop(c, floor, &at)) {
+		struct task *t = &j->tasks[at.task];
+		uint32_t culprit;
+
+		if (t->state != TASK_WAITING)
+			continue; /* failed together with something else meanwhile */
+		culprit = failed_input(j, at.task);
+		if (culprit != UINT32_MAX) {
+			set_input_failure(j, at.task, culprit);
+			task_fail(c, j, at.task, EV_INPUT_FAILED);
+			continue;
+		}
+		count_missing(c, j, at.task);
+		if (t->n_missing == 0 && (t->flags & TASK_DELAYED) == 0 && j->state != JOB_HELD)
+			task_make_ready(c, j, at.task);
+	}
+}
+
+void task_recompute(struct core *c, struct job *j, uint32_t task)
+{
+	task_revive(c, j, task, EV_RECOMPUTE);
+	task_settle(c, j, task);
+}
+
+/* ---- jobs ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t n_open(const struct job *j)
+{
+	return j->counts[TASK_WAITING] + j->counts[TASK_READY] + j->counts[TASK_ASSIGNED] + j->counts[TASK_RUNNING];
+}
+
+void job_reopen(struct core *c, struct job *j)
+{
+	if (!job_has_ended(j))
+		return;
+	TAILQ_REMOVE(&c->ended, j, ended_link);
+	c->n_ended--;
+	j->state = JOB_RUNNING;
+	j->ended_us = 0;
+	mem_free(j->text);
+	j->text = NULL;
+}
+
+/* One job that was to follow j is told how j ended. */
+static void tell_follower(struct core *c, struct job *j, struct job *f, uint64_t now_us)
+{
+	char text[128];
+	uint64_t stopped;
+
+	if (j->state == JOB_DONE) {
+		if (--f->n_after == 0)
+			job_start(c, f);
+		return;
+	}
+	snprintf(text, sizeof(text), "job %llu, which it was to follow, %s", (unsigned long long)j->id,
+		 j->state == JOB_FAILED ? "failed" : "was cancelled");
+	mem_free(f->text);
+	f->text = mem_strdup(text);
+	core_job_cancel(c, f, now_us, &stopped);
+}
+
+/* Those whose cancelled tasks are still being stopped have to stay for now. */
+static void forget_oldest(struct core *c)
+{
+	struct job *j = TAILQ_FIRST(&c->ended), *next;
+
+	for (; j != NULL && c->n_ended > c->options.jobs_kept; j = next) {
+		next = TAILQ_NEXT(j, ended_link);
+		core_job_forget(c, j);
+	}
+}
+
+/* Cancelling a follower ends it, and its own followers come into the list: a chain of any length, no recursion. */
+static void release_followers(struct core *c, uint64_t now_us)
+{
+	struct job *j;
+
+	if (c->releasing)
+		return;
+	c->releasing = 1;
+	while ((j = c->to_release) != NULL) {
+		c->to_release = j->release_next;
+		for (size_t i = 0; i < j->n_followers; i++) {
+			struct job *f = core_job(c, j->followers[i]);
+
+			if (f != NULL && f->state == JOB_HELD)
+				tell_follower(c, j, f, now_us);
+		}
+		mem_free(j->followers);
+		j->followers = NULL;
+		j->n_followers = j->cap_followers = 0;
+	}
+	c->releasing = 0;
+	forget_oldest(c);
+}
+
+void job_update(struct core *c, struct job *j, uint64_t now_us)
+{
+	if (job_has_ended(j) || n_open(j) > 0)
+		return;
+	if (j->counts[TASK_CANCELLED] > 0)
+		j->state = JOB_CANCELLED;
+	else
+		j->state = j->counts[TASK_FAILED] > 0 ? JOB_FAILED : JOB_DONE;
+	j->ended_us = now_us;
+	TAILQ_INSERT_TAIL(&c->ended, j, ended_link);
+	c->n_ended++;
+	core_act(c, ACTION_JOB_ENDED, NO_WORKER, j, 0);
+	j->release_next = c->to_release;
+	c->to_release = j;
+	release_followers(c, now_us);
+}
+
+/* What it had to wait for has happened. */
+void job_start(struct core *c, struct job *j)
+{
+	j->state = JOB_RUNNING;
+	for (uint32_t t = 0; t < j->n_tasks; t++)
+		if (j->tasks[t].state == TASK_WAITING && j->tasks[t].n_missing == 0)
+			task_make_ready(c, j, t);
+}

@@ -1,0 +1,137 @@
+/* worker.c - see worker.h. */
+#include "scheduler/core/worker.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "scheduler/core/job.h"
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	for (size_t i = 0; i < w->n_labels; i++)
+		mem_free((char *)(uintptr_t)w->labels[i].p);
+	mem_free(w->labels);
+	mem_free(w->name);
+	mem_free(w->pool);
+	mem_free(w->host);
+	mem_free(w->address);
+	mem_free(w->resources_text);
+	mem_free(w->in_flight.v);
+	mem_free(w->held.v);
+	mem_free(w);
+}
+
+static sc_err copy_labels(struct worker *w, struct slices labels)
+{
+	w->labels = mem_calloc(labels.n, sizeof(*w->labels));
+	if (w->labels == NULL)
+		return SC_NOMEM;
+	for (size_t i = 0; i < labels.n; i++) {
+		char *copy = slice_dup(labels.v[i]);
+
+		if (copy == NULL)
+			return SC_NOMEM;
+		w->labels[w->n_labels++] = (struct slice){copy, labels.v[i].n};
+	}
+	return SC_OK;
+}
+
+sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct worker **out, struct buf *error)
+{
+	struct worker *w = mem_calloc(1, sizeof(*w));
+	struct amounts has;
+	sc_err err;
+
+	if (w == NULL)
+		return SC_NOMEM;
+	err = requests_parse(r, spec->resources, &has, error);
+	if (err != SC_OK) {
+		mem_free(w);
+		return err;
+	}
+	for (size_t i = 0; i < has.n; i++)
+		w->capacity[has.v[i].resource] = has.v[i].amount;
+	w->name = slice_dup(spec->name);
+	w->pool = slice_dup(spec->pool);
+	w->host = slice_dup(spec->host);
+	w->address = slice_dup(spec->address);
+	w->resources_text = slice_dup(spec->resources);
+	w->pid = spec->pid;
+	w->memory_limit_bytes = spec->memory_limit_bytes;
+	if (w->name == NULL || w->pool == NULL || w->host == NULL || w->address == NULL || w->resources_text == NULL ||
+	    copy_labels(w, spec->labels) != SC_OK) {
+		worker_free(w);
+		return SC_NOMEM;
+	}
+	*out = w;
+	return SC_OK;
+}
+
+int worker_can(const struct worker *w, const struct request_class *c)
+{
+	for (size_t i = 0; i < c->needs.n; i++)
+		if (c->needs.v[i].amount > w->capacity[c->needs.v[i].resource])
+			return 0;
+	return 1;
+}
+
+uint64_t worker_room(const struct worker *w, const struct request_class *c, uint64_t ahead_us, float mean_us)
+{
+	uint64_t room = WORKER_QUEUE_MAX;
+	double ahead = 0.0; /* how many times its capacity may be queued */
+
+	if (w->in_flight.n >= 2 * WORKER_QUEUE_MAX || !worker_can(w, c))
+		return 0;
+	if (ahead_us > 0 && mean_us >= 0.0f)
+		ahead = (double)ahead_us / (mean_us < 1.0f ? 1.0 : (double)mean_us);
+	for (size_t i = 0; i < c->needs.n; i++) {
+		uint32_t r = c->needs.v[i].resource;
+		uint64_t need = c->needs.v[i].amount;
+		double extra = (double)w->capacity[r] * ahead, most = (double)need * WORKER_QUEUE_MAX;
+		uint64_t limit = w->capacity[r] + (uint64_t)(extra < most ? extra : most);
+		uint64_t fits = w->committed[r] >= limit ? 0 : (limit - w->committed[r]) / need;
+
+		if (fits < room)
+			room = fits;
+	}
+	return room;
+}
+
+void worker_commit(struct worker *w, const struct request_class *c)
+{
+	for (size_t i = 0; i < c->needs.n; i++)
+		w->committed[c->needs.v[i].resource] += c->needs.v[i].amount;
+}
+
+void worker_uncommit(struct worker *w, const struct request_class *c)
+{
+	for (size_t i = 0; i < c->needs.n; i++) {
+		assert(w->committed[c->needs.v[i].resource] >= c->needs.v[i].amount);
+		w->committed[c->needs.v[i].resource] -= c->needs.v[i].amount;
+	}
+}
+
+sc_err task_list_add(struct task_list *l, struct job *j, uint32_t task)
+{
+	void *p = mem_grow(l->v, &l->cap, l->n + 1, sizeof(*l->v));
+
+	if (p == NULL)
+		return SC_NOMEM;
+	l->v = p;
+	j->tasks[task].pos = (uint32_t)l->n;
+	l->v[l->n++] = (struct task_ref){j, task};
+	return SC_OK;
+}
+
+void task_list_remove(struct task_list *l, struct job *j, uint32_t task)
+{
+	uint32_t pos = j->tasks[task].pos;
+	struct task_ref last;
+
+	assert(pos < l->n && l->v[pos].task == task && l->v[pos].job == j);
+	last = l->v[--l->n];
+	l->v[pos] = last;
+	last.job->tasks[last.task].pos = pos;
+}

@@ -1,0 +1,68 @@
+/*
+ * worker.h - a worker as the core sees it: what it has, what it was given, what it holds.
+ */
+#ifndef SCHEDULER_CORE_WORKER_H
+#define SCHEDULER_CORE_WORKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/slice.h"
+#include "proto/sched_error.h"
+#include "scheduler/core/request.h"
+#include "scheduler/core/task.h"
+
+/* Entries of task_refs know their place: task->pos. */
+struct task_list {
+	struct task_ref *v;
+	size_t n, cap;
+};
+
+struct worker {
+	uint32_t number; /* from 1; reused when a worker is gone */
+	uint8_t status;	 /* WORKER_* */
+	char *name, *pool, *host, *address;
+	struct slice *labels; /* terminated strings; owned */
+	size_t n_labels;
+	char *resources_text;
+	uint32_t pid;
+	uint64_t memory_limit_bytes;
+	uint64_t capacity[RESOURCES_MAX];
+	uint64_t committed[RESOURCES_MAX]; /* what the tasks in flight ask for */
+	struct task_list in_flight;	   /* has to be answered for by this worker */
+	struct task_list held;		   /* outputs it holds */
+	uint64_t held_bytes;
+	uint64_t n_ended; /* tasks it has answered for */
+	UT_hash_handle hh; /* by name */
+};
+
+struct worker_spec {
+	struct slice name, pool, host, address, resources;
+	struct slices labels;
+	uint32_t pid;
+	uint64_t memory_limit_bytes;
+};
+
+/* *out is new.  SC_NOMEM, or what requests_parse says. */
+sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct worker **out, struct buf *error);
+void worker_free(struct worker *w); /* NULL is fine */
+
+/* Whether the worker could ever run a task of the class. */
+int worker_can(const struct worker *w, const struct request_class *c);
+
+/*
+ * How many more tasks of the class it may be given: what fits beside what it has, plus, when ahead_us of work may be
+ * queued (0: none) and tasks take mean_us (negative: not known, no queue), that much more.
+ */
+uint64_t worker_room(const struct worker *w, const struct request_class *c, uint64_t ahead_us, float mean_us);
+#define WORKER_QUEUE_MAX 4096u /* tasks queued ahead at one worker, at most */
+
+void worker_commit(struct worker *w, const struct request_class *c);
+void worker_uncommit(struct worker *w, const struct request_class *c);
+
+/* Enter and take out in O(1); the task's pos is kept.  SC_NOMEM. */
+sc_err task_list_add(struct task_list *l, struct job *j, uint32_t task);
+void task_list_remove(struct task_list *l, struct job *j, uint32_t task);
+
+#endif
