@@ -25,7 +25,7 @@ static inline struct slice slice_of(const char *s)
 
 static inline int slice_is(struct slice a, const char *s)
 {
-	return a.n == strlen(s) && memcmp(a.p, s, a.n) == 0;
+	return a.n == strlen(s) && (a.n == 0 || memcmp(a.p, s, a.n) == 0);
 }
 
 static inline int slice_equal(struct slice a, struct slice b)
