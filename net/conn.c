@@ -15,12 +15,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/address.h"
 
+#define WRITE_PIECES	  64
 #define FRAME_SPLIT_BYTES ((size_t)1024 * 1024) /* begin a new frame when one has become this long */
 #define INPUT_KEEP_BYTES  ((size_t)64 * 1024)	/* a larger, empty input buffer is given back */
 
@@ -85,6 +87,12 @@ static struct conn *conn_of(struct loop_member *m)
 	return (struct conn *)((char *)m - offsetof(struct conn, member));
 }
 
+/* Whether nothing more may be taken from the peer for now. */
+static int is_blocked(const struct conn *c)
+{
+	return c->paused || c->held_back;
+}
+
 static void mark_dirty(struct conn *c)
 {
 	loop_dirty(c->loop, &c->member);
@@ -92,7 +100,7 @@ static void mark_dirty(struct conn *c)
 
 static void update_reading(struct conn *c)
 {
-	unsigned want = !c->connecting && !c->paused && !c->held_back && !c->closing;
+	unsigned want = !c->connecting && !is_blocked(c) && !c->closing;
 
 	if (want == c->reading)
 		return;
@@ -265,6 +273,11 @@ static void broken(struct conn *c, sc_err why, const char *text)
 	mark_dirty(c);
 }
 
+void conn_abort(struct conn *c, sc_err why, const char *text)
+{
+	broken(c, why, text);
+}
+
 static void on_linger(void *arg)
 {
 	struct conn *c = arg;
@@ -322,24 +335,28 @@ static void frame_out(struct conn *c, const uint8_t *p, size_t n, uint8_t flags)
 		broken(c, SC_NOMEM, NULL);
 }
 
-static void frame_pending(struct conn *c)
+/* Frame what is pending in compressed form; 0 when that does not pay (or there is no memory for it). */
+static int frame_compressed(struct conn *c)
 {
 	struct buf small;
+	int ok;
 
+	buf_init(&small, 0);
+	ok = frame_compress(loop_codec(c->loop), c->pending.data, c->pending.len, &small) == SC_OK;
+	if (ok)
+		frame_out(c, small.data, small.len, FRAME_ZSTD);
+	else
+		c->compress_skip = 16;
+	buf_fini(&small);
+	return ok;
+}
+
+static void frame_pending(struct conn *c)
+{
 	if (c->pending.len == 0)
 		return;
-	if (worth_compressing(c)) {
-		buf_init(&small, 0);
-		if (frame_compress(loop_codec(c->loop), c->pending.data, c->pending.len, &small) == SC_OK) {
-			frame_out(c, small.data, small.len, FRAME_ZSTD);
-			buf_fini(&small);
-			buf_reset(&c->pending);
-			return;
-		}
-		buf_fini(&small);
-		c->compress_skip = 16;
-	}
-	frame_out(c, c->pending.data, c->pending.len, 0);
+	if (!worth_compressing(c) || !frame_compressed(c))
+		frame_out(c, c->pending.data, c->pending.len, 0);
 	buf_reset(&c->pending);
 	if (c->pending.cap > FRAME_SPLIT_BYTES)
 		buf_fini(&c->pending);
@@ -419,21 +436,45 @@ sc_err conn_fail(struct conn *c, sc_err code, const char *fmt, ...)
 	return code;
 }
 
+/* evbuffer_write() would raise SIGPIPE when the peer has gone; a library leaves the signals of its program alone. */
+static ssize_t send_some(struct conn *c)
+{
+	struct iovec pieces[WRITE_PIECES];
+	int n = evbuffer_peek(c->out, -1, NULL, pieces, WRITE_PIECES);
+	struct msghdr m = {.msg_iov = pieces, .msg_iovlen = (size_t)(n < WRITE_PIECES ? n : WRITE_PIECES)};
+	ssize_t sent = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+
+	if (sent > 0) {
+		evbuffer_drain(c->out, (size_t)sent);
+		c->bytes_out += (uint64_t)sent;
+	}
+	return sent;
+}
+
+/* Stop reading above the limit, begin again when half of it has drained. */
+static void update_held_back(struct conn *c)
+{
+	size_t left = conn_output_bytes(c);
+
+	if (!c->held_back && left > c->limits.output_soft_bytes) {
+		c->held_back = 1;
+	} else if (c->held_back && left <= c->limits.output_soft_bytes / 2) {
+		c->held_back = 0;
+		mark_dirty(c);
+	}
+	update_reading(c);
+}
+
 static void write_some(struct conn *c)
 {
 	size_t left;
 
 	while (evbuffer_get_length(c->out) > 0) {
-		int n = evbuffer_write(c->out, c->fd);
-
-		if (n > 0) {
-			c->bytes_out += (uint64_t)n;
+		if (send_some(c) >= 0 || errno == EINTR)
 			continue;
-		}
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (errno == EAGAIN)
 			break;
-		broken(c, SC_CLOSED,
-		       n < 0 && errno != EPIPE && errno != ECONNRESET ? sc_err_text(SC_IO) : "closed by the peer");
+		broken(c, SC_CLOSED, errno == EPIPE || errno == ECONNRESET ? "closed by the peer" : sc_err_text(SC_IO));
 		return;
 	}
 	left = evbuffer_get_length(c->out);
@@ -442,11 +483,7 @@ static void write_some(struct conn *c)
 		broken(c, SC_SLOW_PEER, NULL);
 		return;
 	}
-	if (!c->held_back && left > c->limits.output_soft_bytes)
-		c->held_back = 1;
-	else if (c->held_back && left <= c->limits.output_soft_bytes / 2)
-		c->held_back = 0;
-	update_reading(c);
+	update_held_back(c);
 }
 
 void conn_flush(struct conn *c)
@@ -466,7 +503,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	if (c->connecting) {
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
 			c->connecting = 0;
-			broken(c, SC_UNREACHABLE, NULL);
+			broken(c, SC_UNREACHABLE, error != 0 ? strerror(error) : NULL);
 			return;
 		}
 		c->connecting = 0;
@@ -494,7 +531,10 @@ static void bad_message(struct conn *c, const struct msg *m, sc_err err, const c
 		conn_fail(c, err, "%s", sc_err_text(err));
 }
 
-/* Decode the rest of the frame at hand; 0 when the turn's budget or the connection ended first. */
+/*
+ * Decode the rest of the frame at hand; 0 when it has to wait (the turn's budget is used up, the owner pauses, the peer
+ * does not read its answers) or the connection ended first.
+ */
 static int decode_payload(struct conn *c)
 {
 	struct msg m;
@@ -505,7 +545,8 @@ static int decode_payload(struct conn *c)
 	while (c->payload_left > 0) {
 		if (c->closing)
 			return 0;
-		if (c->turn_messages >= CONN_TURN_MESSAGES) {
+		update_held_back(c);
+		if (c->turn_messages >= CONN_TURN_MESSAGES || is_blocked(c)) {
 			mark_dirty(c);
 			return 0;
 		}
@@ -640,6 +681,8 @@ void conn_pause(struct conn *c, int paused)
 {
 	c->paused = paused ? 1 : 0;
 	update_reading(c);
+	if (!paused)
+		mark_dirty(c); /* a frame may be waiting half read */
 }
 
 /*
@@ -668,7 +711,7 @@ static void turn_end(struct loop_member *m)
 			destroy(c);
 		return;
 	}
-	if (c->payload != NULL)
+	if (c->payload != NULL && !is_blocked(c))
 		event_active(c->read_ev, EV_READ, 1); /* go on next turn, though nothing new may arrive */
 }
 
