@@ -1,0 +1,450 @@
+/*
+ * sched_client.h - use a scheduler from a program: submit jobs, watch them, fetch their results.
+ *
+ *	struct sc_client *client;
+ *	struct sc_job *job;
+ *	uint64_t id;
+ *
+ *	if (sc_client_open(NULL, &client) != SC_OK)
+ *		errx(3, "%s", sc_client_error_text(NULL));
+ *	sc_job_new("hello", &job);
+ *	sc_job_add_group(job, &(struct sc_group_spec){.name = "hello", .kind = SC_KIND_EXEC,
+ *						      .argv = (const char *const[]){"echo", "hello", NULL}}, NULL);
+ *	sc_client_submit(client, job, &id);
+ *	sc_job_free(job);
+ *	sc_client_wait(client, id, 0, UINT64_MAX, NULL, NULL, NULL);
+ *	sc_client_close(client);
+ *
+ * Threads: every sc_client_* function may be called from any thread, several at the same time, except
+ * sc_client_close(), which has to be the last.  A job and an iterator belong to one thread at a time.  The library has
+ * one thread of its own per client, in which all signals are blocked; it installs no handlers and has no state outside
+ * the client but the error text of each thread.
+ *
+ * Errors: functions return SC_OK or what went wrong; sc_client_error_text() then says it in a sentence.  Besides those
+ * named at a function, each that asks the scheduler may return
+ *	SC_UNREACHABLE, SC_AUTH, SC_VERSION, SC_DENIED	no connection could be made
+ *	SC_CLOSED	the connection was lost while waiting; the next call connects again
+ *	SC_TIMEOUT	no answer within client.request-timeout
+ *	SC_NOMEM
+ * Results are written through pointers only on SC_OK.  Texts in results are terminated and never NULL.
+ */
+#ifndef SCHED_CLIENT_H
+#define SCHED_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__has_include)
+#if __has_include("sched_error.h")
+#include "sched_error.h"
+#else
+#include "proto/sched_error.h" /* in the source tree */
+#endif
+#else
+#include "sched_error.h"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SC_CLIENT_VERSION "0.1.0"
+
+/* ---- the numbers that appear in results ------------------------------------------------------------------------ */
+
+enum sc_task_state {
+	SC_TASK_WAITING,   /* for inputs, an earlier job or a retry delay */
+	SC_TASK_READY,	   /* could run now; no worker has room */
+	SC_TASK_ASSIGNED,  /* given to a worker, not known to have started */
+	SC_TASK_RUNNING,   /* started */
+	SC_TASK_DONE,	   /* succeeded */
+	SC_TASK_FAILED,	   /* failed for good, or an input did */
+	SC_TASK_CANCELLED, /* stopped on request */
+	SC_TASK_RELEASED   /* succeeded; its result was dropped as nobody needed it any more */
+};
+#define SC_TASK_STATES 8
+
+enum sc_job_state {
+	SC_JOB_HELD,	 /* an earlier job has to succeed first */
+	SC_JOB_RUNNING,	 /* some task has not ended */
+	SC_JOB_DONE,	 /* all tasks succeeded */
+	SC_JOB_FAILED,	 /* all tasks have ended, at least one failed */
+	SC_JOB_CANCELLED /* stopped on request, or because a job it was to follow did not succeed */
+};
+
+enum sc_worker_status {
+	SC_WORKER_ACTIVE,   /* takes tasks */
+	SC_WORKER_DRAINING, /* finishes what it has, gets nothing new */
+	SC_WORKER_STOPPING  /* was told to end */
+};
+
+enum sc_kind {
+	SC_KIND_NOOP,  /* nothing; for benchmarks */
+	SC_KIND_SLEEP, /* nothing, for a while */
+	SC_KIND_EXEC,  /* a command line */
+	SC_KIND_CALL   /* a C function in a shared object */
+};
+
+/* Why a task failed; what `status` is then in brackets. */
+enum sc_fail {
+	SC_FAIL_EXIT = 1,     /* ended with an exit code other than 0 [the code] */
+	SC_FAIL_SIGNAL = 2,   /* ended by a signal [its number] */
+	SC_FAIL_TIMEOUT = 3,  /* ran longer than its time limit [the signal that ended it] */
+	SC_FAIL_SPAWN = 4,    /* could not be started [errno] */
+	SC_FAIL_MODULE = 5,   /* shared object or symbol not found */
+	SC_FAIL_FUNCTION = 6, /* the function returned an error [what it returned] */
+	SC_FAIL_CRASH = 7,    /* the function took its process down [signal] */
+	SC_FAIL_OUTPUT = 8,   /* its output could not be written [errno] */
+	SC_FAIL_INPUT = 9,    /* a task it takes input from failed or was cancelled */
+	SC_FAIL_WORKERS = 10, /* too many workers went away while it ran [how many] */
+	SC_FAIL_BODY = 11     /* its description cannot be understood by the worker */
+};
+
+/* Flags of a group, bits. */
+enum sc_group_flag {
+	SC_GROUP_ARRAY = 1, /* keys are NAME-INDEX even for a single task */
+	SC_GROUP_ITEMS = 2, /* every task has an item (set by itself when items are given) */
+	SC_GROUP_KEEP = 4,  /* keep results until the job is forgotten, even when all consumers have ended */
+	SC_GROUP_WANT = 8   /* the results will be fetched: compute them again when lost */
+};
+
+/* "running", "failed" ...; "?" for a number that is not known.  Static; any thread. */
+SC_API const char *sc_task_state_name(uint64_t state);
+SC_API const char *sc_job_state_name(uint64_t state);
+SC_API const char *sc_worker_status_name(uint64_t status);
+SC_API const char *sc_kind_name(uint64_t kind);
+SC_API const char *sc_fail_name(uint64_t cause);
+
+/* Whether a job, a task has come to its end. */
+SC_API int sc_job_state_is_final(uint64_t state);
+SC_API int sc_task_state_is_final(uint64_t state);
+
+/* ---- a connection to a scheduler ------------------------------------------------------------------------------- */
+
+struct sc_client; /* opaque */
+
+/* All zero: everything as the user has configured it. */
+struct sc_client_options {
+	const char *access_file; /* NULL: $SCHED_ACCESS_FILE, else where `sched` puts it */
+	const char *config;	 /* a configuration file besides the usual ones, or NULL */
+	const char *const *sets; /* "key=value" each, stronger than all files */
+	size_t n_sets;
+	const char *software; /* name of the program, for the scheduler's log, or NULL */
+};
+
+/*
+ * Connect.  *out is new; sc_client_close() it.  Besides the usual errors: SC_INVALID, the configuration or the access
+ * file is wrong.
+ */
+SC_API sc_err sc_client_open(const struct sc_client_options *options, struct sc_client **out);
+
+/* No call may be running any more; callbacks that are still owed are made, with SC_CLOSED.  NULL is fine. */
+SC_API void sc_client_close(struct sc_client *client);
+
+/*
+ * The last failure in this thread as a sentence: what, where, what is allowed.  client may be NULL.  Borrowed until
+ * this thread's next call.
+ */
+SC_API const char *sc_client_error_text(const struct sc_client *client);
+
+/* The path of the access file used. */
+SC_API const char *sc_client_access_file(const struct sc_client *client);
+
+/* ---- a job in the making --------------------------------------------------------------------------------------- */
+
+struct sc_job; /* opaque */
+
+/* Bytes, borrowed. */
+struct sc_bytes {
+	const void *p;
+	size_t n;
+};
+
+/*
+ * A group: tasks that do the same, each with its own index (and item).  Zero is the default everywhere.  Everything
+ * is copied by sc_job_add_group().
+ *
+ * Patterns (stdout_path, stderr_path; argv, env and args too with `substitute`) may contain {item} {index} {key} {job}
+ * {attempt}, replaced by the worker.
+ */
+struct sc_group_spec {
+	const char *name; /* unique in the job; keys are NAME-INDEX, or NAME for a single task */
+	enum sc_kind kind;
+	unsigned flags;		      /* SC_GROUP_* */
+	uint64_t count;		      /* tasks; 0: one whose key is NAME, or as many as there are items */
+	uint64_t index_first;	      /* index of the first */
+	uint64_t index_step;	      /* from one to the next; 0: 1 */
+	const struct sc_bytes *items; /* one per task, at most 64 KiB each, or NULL */
+	size_t n_items;
+	const char *resources;	/* each task takes: "cpus=1,gpu=0.5"; NULL: cpus=1 */
+	unsigned retries;	/* how often to try again after it has failed */
+	uint64_t time_limit_ms; /* 0: none */
+	int64_t priority;	/* added to that of the job, -1000000 to 1000000 */
+
+	/* SC_KIND_EXEC */
+	const char *const *argv;     /* ends with NULL; looked up in PATH unless it has a slash */
+	const char *const *env;	     /* NAME=VALUE, ends with NULL; added to the worker's; or NULL */
+	const char *cwd;	     /* NULL: a private directory at the worker */
+	const char *stdin_path;	     /* file to read standard input from, or NULL */
+	struct sc_bytes stdin_bytes; /* or standard input itself, at most 16 MiB */
+	uint32_t stdin_group;	     /* or 1 + number of the group whose results, in order, are standard input */
+	const char *stdout_path;     /* pattern of a file; NULL: it is captured and is the task's result */
+	const char *stderr_path;     /* pattern of a file; NULL: it is captured */
+	int substitute;		     /* whether to replace {item} ... in argv, env, args */
+
+	/* SC_KIND_CALL: int f(sc_task *), see sched_task.h */
+	const char *module;	     /* shared object, as dlopen takes it */
+	const char *function;	     /* symbol */
+	const struct sc_bytes *args; /* arguments */
+	size_t n_args;
+
+	/* SC_KIND_SLEEP */
+	uint64_t sleep_us;
+};
+
+/* *out is new, with no tasks.  SC_INVALID: not a name (1 to 200 of A-Z a-z 0-9 _ . - + : @, not starting with a dot).
+ */
+SC_API sc_err sc_job_new(const char *name, struct sc_job **out);
+SC_API void sc_job_free(struct sc_job *job); /* NULL is fine */
+
+SC_API sc_err sc_job_set_namespace(struct sc_job *job, const char *name); /* SC_INVALID: not a name */
+SC_API sc_err sc_job_set_priority(struct sc_job *job, int64_t priority);  /* -1000000 to 1000000, higher first */
+SC_API sc_err sc_job_add_after(struct sc_job *job, uint64_t job_id);	  /* has to succeed first; at most 1000 */
+
+/*
+ * Append a group; *group (may be NULL) is its number.  Its tasks are numbered from sc_job_first_task() on, group after
+ * group.  Costs memory per group, not per task, but for items.
+ * SC_INVALID, SC_EXISTS (the name), SC_LIMIT (2^32 - 1 tasks, 1,000,000 groups).
+ */
+SC_API sc_err sc_job_add_group(struct sc_job *job, const struct sc_group_spec *spec, uint32_t *group);
+
+SC_API uint32_t sc_job_n_groups(const struct sc_job *job);
+SC_API uint64_t sc_job_n_tasks(const struct sc_job *job);
+SC_API uint32_t sc_job_first_task(const struct sc_job *job, uint32_t group); /* group has to exist */
+
+/* task takes the result of input.  Both may be added later; whether they exist is checked when submitting. */
+SC_API sc_err sc_job_add_input(struct sc_job *job, uint32_t task, uint32_t input);
+
+/*
+ * In bulk: for the n_tasks tasks from first_task on, task i takes counts[i] inputs, their numbers one after the other
+ * in inputs.
+ */
+SC_API sc_err sc_job_add_inputs(struct sc_job *job, uint32_t first_task, size_t n_tasks, const uint32_t *counts,
+				const uint32_t *inputs);
+
+enum sc_join {
+	SC_JOIN_ALL, /* every task takes all tasks of the other group */
+	SC_JOIN_EACH /* task i takes task i of the other group, which has as many */
+};
+
+/* Tasks of a group take those of another; both exist.  Costs no memory per task before submitting. */
+SC_API sc_err sc_job_join_groups(struct sc_job *job, uint32_t group, uint32_t input_group, enum sc_join how);
+
+/*
+ * Whether the job can be submitted: inputs exist, no key occurs twice, no cycles.  sc_client_submit() does the same.
+ * SC_INVALID, SC_EXISTS, SC_CYCLE (the text names the tasks on it), SC_LIMIT.
+ */
+SC_API sc_err sc_job_check(struct sc_job *job);
+
+/* ---- submitting and waiting ------------------------------------------------------------------------------------ */
+
+/*
+ * Hand the job over, whole or not at all; *job_id is its number.  The job stays the caller's.
+ * Errors of sc_job_check(), SC_NOT_FOUND (a job it is to follow), SC_LIMIT, SC_TOO_BIG, SC_SHUTDOWN.
+ */
+SC_API sc_err sc_client_submit(struct sc_client *client, struct sc_job *job, uint64_t *job_id);
+
+/* How far a job is. */
+struct sc_progress {
+	uint64_t job;
+	enum sc_job_state state;
+	uint64_t counts[SC_TASK_STATES]; /* tasks in each state */
+	const char *text;		 /* why it failed; borrowed until the callback returns, or from the caller */
+};
+
+/* Called in the thread that waits, every interval whether something changed or not.  Non-zero: stop waiting. */
+typedef int (*sc_progress_fn)(const struct sc_progress *progress, void *arg);
+
+/*
+ * Wait until a job (0: the newest) has ended.  interval_ms: how often fn is called (0: only once it has ended); fn may
+ * be NULL.  *last (may be NULL): how it ended; its text is borrowed until this thread's next call.
+ * SC_OK: it has ended, well or not.  SC_TIMEOUT: not within timeout_us (UINT64_MAX: no limit), or fn said stop: *last
+ * is filled nevertheless.  SC_NOT_FOUND.
+ */
+SC_API sc_err sc_client_wait(struct sc_client *client, uint64_t job_id, uint64_t interval_ms, uint64_t timeout_us,
+			     sc_progress_fn fn, void *arg, struct sc_progress *last);
+
+/*
+ * Without waiting.  The callbacks run in the client's own thread: they have to be short and may start further
+ * asynchronous calls, but not blocking ones.  At most 100,000 may be under way (SC_LIMIT).
+ */
+typedef void (*sc_submitted_fn)(sc_err err, const char *error_text, uint64_t job_id, void *arg);
+
+/* Takes the job (on success; it is freed when the answer is there). */
+SC_API sc_err sc_client_submit_async(struct sc_client *client, struct sc_job *job, sc_submitted_fn fn, void *arg);
+
+/* progress is NULL when err is not SC_OK, which is the last call, as is one with a final state. */
+typedef void (*sc_watch_fn)(sc_err err, const char *error_text, const struct sc_progress *progress, void *arg);
+
+/* fn is called now, at most every interval_ms if something changed (0: not before the end), and at the end. */
+SC_API sc_err sc_client_watch_async(struct sc_client *client, uint64_t job_id, uint64_t interval_ms, sc_watch_fn fn,
+				    void *arg);
+
+/* ---- looking --------------------------------------------------------------------------------------------------- */
+
+/* Iterators fetch page by page.  *row is borrowed until the next call; NULL at the end. */
+
+struct sc_job_row {
+	uint64_t job;
+	const char *name;
+	const char *name_space;
+	enum sc_job_state state;
+	int64_t priority;
+	uint64_t submitted_us; /* microseconds ago */
+	uint64_t elapsed_us;   /* from submission to its end, or until now */
+	uint64_t counts[SC_TASK_STATES];
+	const char *text; /* why it failed */
+};
+
+struct sc_jobs; /* opaque */
+
+/* Jobs, newest first.  job_id: only this one (0: all); name_space: only of this one (NULL: all). */
+SC_API sc_err sc_client_list_jobs(struct sc_client *client, uint64_t job_id, const char *name_space,
+				  struct sc_jobs **out);
+SC_API sc_err sc_jobs_next(struct sc_jobs *jobs, const struct sc_job_row **row);
+SC_API void sc_jobs_free(struct sc_jobs *jobs); /* NULL is fine */
+
+struct sc_task_row {
+	uint64_t job;
+	uint32_t task; /* number in the job */
+	const char *key;
+	enum sc_task_state state;
+	const char *worker; /* that runs, ran or holds it */
+	uint64_t attempts;  /* times started */
+	uint64_t elapsed_us;
+	uint64_t result_bytes;
+};
+
+struct sc_tasks; /* opaque */
+
+/* Tasks of a job (0: the newest) by number.  states: bits 1 << SC_TASK_*, 0: all; key: only this one, or NULL. */
+SC_API sc_err sc_client_list_tasks(struct sc_client *client, uint64_t job_id, uint32_t states, const char *key,
+				   struct sc_tasks **out);
+SC_API sc_err sc_tasks_next(struct sc_tasks *tasks, const struct sc_task_row **row);
+SC_API void sc_tasks_free(struct sc_tasks *tasks); /* NULL is fine */
+
+/* Everything about a task. */
+struct sc_task_info {
+	uint64_t job;
+	uint32_t task;
+	const char *key, *group;
+	enum sc_task_state state;
+	const char *reason;  /* of the last change of state */
+	const char *explain; /* in words, why it is where it is */
+	const char *worker;
+	uint64_t attempts; /* times started */
+	uint64_t crashes;  /* workers that went away under it */
+	unsigned cause;	   /* SC_FAIL_* of the last failure, 0: none */
+	uint64_t status;   /* as the cause says */
+	const char *text;  /* the last failure in words */
+	struct sc_bytes stderr_tail;
+	uint64_t elapsed_us, cpu_us; /* cpu: 0: not known */
+	uint64_t rss_bytes;	     /* largest resident size, 0: not known */
+	uint64_t result_bytes, stderr_bytes;
+	const char *request;	   /* resources it asks for */
+	const char *const *inputs; /* keys of the first n_inputs_shown */
+	size_t n_inputs_shown;
+	uint64_t n_inputs, n_consumers;
+	struct sc_bytes item;
+};
+
+/* *out is new; free it with sc_task_info_free().  key: key or number.  SC_NOT_FOUND. */
+SC_API sc_err sc_client_show_task(struct sc_client *client, uint64_t job_id, const char *key,
+				  struct sc_task_info **out);
+SC_API void sc_task_info_free(struct sc_task_info *info); /* NULL is fine */
+
+struct sc_worker_row {
+	uint32_t worker; /* number */
+	const char *name, *pool, *host, *address;
+	uint64_t pid;
+	enum sc_worker_status status;
+	const char *resources;			   /* "cpus=4,gpu=2" */
+	const char *labels;			   /* "key=value,..." */
+	uint64_t assigned, running, done;	   /* tasks: given and not ended, running, ended */
+	uint64_t held, held_bytes;		   /* results */
+	uint64_t cpu_percent;			   /* of one core */
+	uint64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
+	uint64_t seen_us;			   /* microseconds since it was last heard */
+};
+
+struct sc_workers; /* opaque */
+
+SC_API sc_err sc_client_list_workers(struct sc_client *client, struct sc_workers **out);
+SC_API sc_err sc_workers_next(struct sc_workers *workers, const struct sc_worker_row **row);
+SC_API void sc_workers_free(struct sc_workers *workers); /* NULL is fine */
+
+/* ---- changing -------------------------------------------------------------------------------------------------- */
+
+/* *count (may be NULL): how many things it touched.  SC_NOT_FOUND, SC_BAD_STATE. */
+SC_API sc_err sc_client_cancel(struct sc_client *client, uint64_t job_id, uint64_t *count);
+
+/* Drop an ended job and its results; 0: all that have ended. */
+SC_API sc_err sc_client_forget(struct sc_client *client, uint64_t job_id, uint64_t *count);
+
+/* Run failed or cancelled tasks again, and what failed because of them.  key: key or number; NULL: all of the job. */
+SC_API sc_err sc_client_retry(struct sc_client *client, uint64_t job_id, const char *key, uint64_t *count);
+
+SC_API sc_err sc_client_drain_worker(struct sc_client *client, const char *name, int undo);
+SC_API sc_err sc_client_stop_worker(struct sc_client *client, const char *name);
+
+/* End the scheduler; workers: all workers as well. */
+SC_API sc_err sc_client_shutdown(struct sc_client *client, int workers);
+
+/* ---- results --------------------------------------------------------------------------------------------------- */
+
+enum sc_stream {
+	SC_STREAM_RESULT, /* standard output, or what a function returned */
+	SC_STREAM_STDERR
+};
+
+struct sc_fetch {
+	uint64_t job;	       /* 0: the newest */
+	const uint32_t *tasks; /* numbers, fetched in this order; NULL: all of the job */
+	size_t n_tasks;
+	enum sc_stream stream;
+	int recompute; /* compute results again that are lost, and wait for them */
+	int restart;   /* the receiver can begin a result anew: see sc_part */
+};
+
+/*
+ * A part of a task's result.  Parts come in order, task after task, offset after offset.  With sc_fetch.restart a
+ * part with offset 0 may come again, when the worker was lost half way and another holds the result: what was
+ * received of that task is void.
+ */
+struct sc_part {
+	uint64_t job;
+	uint32_t task;
+	enum sc_task_state state;
+	uint64_t total_bytes; /* of the whole result */
+	uint64_t offset;
+	const void *data; /* borrowed until the callback returns */
+	size_t n_bytes;
+	int last;	  /* nothing more of this task follows */
+	sc_err err;	  /* not SC_OK: this result cannot be had (SC_LOST, SC_BAD_STATE: it has not ended) */
+	const char *text; /* then: why */
+};
+
+/* Called in the thread that fetches.  An error ends the fetch, which returns it. */
+typedef sc_err (*sc_part_fn)(const struct sc_part *part, void *arg);
+
+/*
+ * Fetch results from the workers that hold them, in parts of at most 1 MiB, at most 4 MiB ahead of fn.
+ * SC_NOT_FOUND: no such job.  A result that is lost does not end the fetch: fn is told.
+ */
+SC_API sc_err sc_client_fetch(struct sc_client *client, const struct sc_fetch *fetch, sc_part_fn fn, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
