@@ -1,6 +1,6 @@
 /*
- * access.c - see access.h.  The lock is on PATH.lock, which is never renamed, so that two schedulers starting at once
- * cannot both believe they own PATH.
+ * access.c - see access.h.  The lock is on PATH.lock and not on PATH, which is replaced by rename: two schedulers
+ * starting at once cannot both believe they own PATH.
  */
 #include "net/access.h"
 
@@ -19,6 +19,7 @@
 
 #define FILE_MAX_BYTES ((size_t)64 * 1024)
 #define SECRET_BYTES   16
+#define LOCK_TRIES     100
 
 struct access_lock {
 	int fd;
@@ -123,38 +124,47 @@ static void make_directory(const char *path)
 	mkdir(dir, 0700);
 }
 
-sc_err access_claim(const char *path, struct access *a, struct access_lock **out, struct buf *error)
+/* Open and lock PATH.lock.  SC_IN_USE when another process has it. */
+static sc_err take_lock(struct access_lock *lock, struct buf *error)
 {
-	struct access_lock *lock = mem_calloc(1, sizeof(*lock));
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		struct stat ours, there;
+
+		lock->fd = open(lock->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (lock->fd < 0) {
+			buf_printf(error, "access file %s: cannot create %s: %s", lock->path, lock->lock_path,
+				   strerror(errno));
+			return SC_DENIED;
+		}
+		if (flock(lock->fd, LOCK_EX | LOCK_NB) != 0)
+			return SC_IN_USE;
+		/* Its last owner removes the file: a lock on what is no longer there keeps nobody out. */
+		if (fstat(lock->fd, &ours) == 0 && stat(lock->lock_path, &there) == 0 && ours.st_ino == there.st_ino &&
+		    ours.st_dev == there.st_dev)
+			return SC_OK;
+		close(lock->fd);
+		lock->fd = -1;
+	}
+	buf_printf(error, "access file %s: %s keeps being replaced", lock->path, lock->lock_path);
+	return SC_IO;
+}
+
+/* Secrets of a file that others could read, or have written, are no secrets. */
+static int is_private(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+}
+
+static void choose_secrets(const char *path, struct access *a)
+{
 	struct access old;
 	struct buf ignored;
 
-	if (lock == NULL)
-		return SC_NOMEM;
-	make_directory(path);
-	snprintf(lock->path, sizeof(lock->path), "%s", path);
-	snprintf(lock->lock_path, sizeof(lock->lock_path), "%s.lock", path);
-	lock->fd = open(lock->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (lock->fd < 0) {
-		buf_printf(error, "access file %s: cannot create %s: %s", path, lock->lock_path, strerror(errno));
-		mem_free(lock);
-		return SC_DENIED;
-	}
 	buf_init(&ignored, 0);
-	if (flock(lock->fd, LOCK_EX | LOCK_NB) != 0) {
-		old.pid = 0;
-		access_read(path, &old, &ignored);
-		buf_printf(error,
-			   "access file %s belongs to a live scheduler (pid %ld); stop it with 'schedctl shutdown' "
-			   "or use another file with --access-file",
-			   path, old.pid);
-		buf_fini(&ignored);
-		close(lock->fd);
-		mem_free(lock);
-		return SC_IN_USE;
-	}
-	memset(a, 0, sizeof(*a));
-	if (access_read(path, &old, &ignored) == SC_OK && old.client_secret[0] && old.worker_secret[0]) {
+	if (is_private(path) && access_read(path, &old, &ignored) == SC_OK && old.client_secret[0] != '\0' &&
+	    old.worker_secret[0] != '\0') {
 		memcpy(a->client_secret, old.client_secret, sizeof(a->client_secret));
 		memcpy(a->worker_secret, old.worker_secret, sizeof(a->worker_secret));
 	} else {
@@ -162,10 +172,69 @@ sc_err access_claim(const char *path, struct access *a, struct access_lock **out
 		text_random_hex(a->worker_secret, SECRET_BYTES);
 	}
 	buf_fini(&ignored);
+}
+
+static void explain_in_use(const char *path, struct buf *error)
+{
+	struct access old = {.pid = 0};
+	struct buf ignored;
+
+	buf_init(&ignored, 0);
+	access_read(path, &old, &ignored);
+	buf_fini(&ignored);
+	buf_printf(error,
+		   "access file %s belongs to a live scheduler (pid %ld); stop it with 'schedctl shutdown' or use "
+		   "another file with --access-file",
+		   path, old.pid);
+}
+
+sc_err access_claim(const char *path, struct access *a, struct access_lock **out, struct buf *error)
+{
+	struct access_lock *lock;
+	sc_err err;
+
+	if (strlen(path) >= sizeof(lock->path)) {
+		buf_printf(error, "access file: a path of at most %zu bytes is possible", sizeof(lock->path) - 1);
+		return SC_TOO_BIG;
+	}
+	lock = mem_calloc(1, sizeof(*lock));
+	if (lock == NULL)
+		return SC_NOMEM;
+	make_directory(path);
+	snprintf(lock->path, sizeof(lock->path), "%s", path);
+	snprintf(lock->lock_path, sizeof(lock->lock_path), "%s.lock", path);
+	err = take_lock(lock, error);
+	if (err == SC_IN_USE)
+		explain_in_use(path, error);
+	if (err != SC_OK) {
+		if (lock->fd >= 0)
+			close(lock->fd);
+		mem_free(lock);
+		return err;
+	}
+	memset(a, 0, sizeof(*a));
+	choose_secrets(path, a);
 	text_random_hex(a->incarnation, 16);
 	a->pid = (long)getpid();
 	*out = lock;
 	return SC_OK;
+}
+
+/* A path may have any character in it. */
+static void put_text(FILE *f, const char *before, const char *text)
+{
+	fprintf(f, "%s\"", before);
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < 0x20 || c == 0x7f)
+			fprintf(f, "\\x%02x", c);
+		else if (c == '"' || c == '\\')
+			fprintf(f, "\\%c", c);
+		else
+			fputc(c, f);
+	}
+	fprintf(f, "\"\n");
 }
 
 sc_err access_publish(struct access_lock *lock, const struct access *a, struct buf *error)
@@ -175,7 +244,8 @@ sc_err access_publish(struct access_lock *lock, const struct access *a, struct b
 	int fd, failed;
 
 	snprintf(temp, sizeof(temp), "%s.%ld", lock->path, (long)getpid());
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	unlink(temp); /* of a process that had our number and died: its mode may be another */
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (f == NULL) {
 		buf_printf(error, "access file %s: %s", temp, strerror(errno));
@@ -184,12 +254,14 @@ sc_err access_publish(struct access_lock *lock, const struct access *a, struct b
 		return SC_IO;
 	}
 	fprintf(f, "# Access to a scheduler.  Whoever can read this file can use it.\n");
-	fprintf(f, "incarnation: \"%s\"\npid: %ld\naddresses:\n", a->incarnation, a->pid);
+	put_text(f, "incarnation: ", a->incarnation);
+	fprintf(f, "pid: %ld\naddresses:\n", a->pid);
 	for (size_t i = 0; i < a->n_addresses; i++)
-		fprintf(f, "  - \"%s\"\n", a->addresses[i]);
+		put_text(f, "  - ", a->addresses[i]);
 	if (a->http[0] != '\0')
-		fprintf(f, "http: \"%s\"\n", a->http);
-	fprintf(f, "client-secret: \"%s\"\nworker-secret: \"%s\"\n", a->client_secret, a->worker_secret);
+		put_text(f, "http: ", a->http);
+	put_text(f, "client-secret: ", a->client_secret);
+	put_text(f, "worker-secret: ", a->worker_secret);
 	failed = ferror(f);
 	failed |= fclose(f);
 	if (failed || rename(temp, lock->path) != 0) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -45,6 +46,8 @@ static sc_err parse_tcp(const char *text, struct address *out)
 	if (text[0] == '[' && text[n - 1] == ']') {
 		text++;
 		n -= 2;
+	} else if (memchr(text, ':', n) != NULL) {
+		return SC_INVALID; /* which colon begins the port? */
 	}
 	if (n == 0 || n >= sizeof(host))
 		return SC_INVALID;
@@ -159,15 +162,18 @@ static sc_err listen_error(int error)
 /* A unix socket file outlives its listener; it may go when connecting to it is refused. */
 static void remove_stale_unix(const struct address *a)
 {
+	const char *path = ((const struct sockaddr_un *)&a->sa)->sun_path;
+	struct stat st;
 	int fd;
 
-	if (a->sa.ss_family != AF_UNIX)
+	/* Connecting to a plain file is refused as well, and that one is not ours to remove. */
+	if (a->sa.ss_family != AF_UNIX || lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode))
 		return;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	if (connect(fd, (const struct sockaddr *)&a->sa, a->len) != 0 && errno == ECONNREFUSED)
-		unlink(((const struct sockaddr_un *)&a->sa)->sun_path);
+		unlink(path);
 	close(fd);
 }
 

@@ -72,6 +72,8 @@ sc_err conn_fail(struct conn *c, sc_err code, const char *fmt, ...) __attribute_
 
 /* Close after writing what is queued. */
 void conn_close(struct conn *c, sc_err why, const char *text);
+/* Close without writing what is queued: the peer is beyond reach. */
+void conn_abort(struct conn *c, sc_err why, const char *text);
 int conn_is_closing(const struct conn *c);
 
 /* Write now rather than at the end of the turn. */

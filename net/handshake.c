@@ -52,7 +52,7 @@ sc_err handshake_accept(struct conn *c, const struct msg *m, const struct handsh
 	if (secret == NULL)
 		return conn_fail(c, SC_UNEXPECTED, "role %s is not accepted here", log_quote(role));
 	snprintf(shown, sizeof(shown), "%.*s", (int)h->secret.n, h->secret.p);
-	if (!text_equal_secret(secret, shown))
+	if (secret[0] == '\0' || !text_equal_secret(secret, shown)) /* no secret yet is not a secret */
 		return refuse_secret(c, role);
 	w.version = h->version_max < PROTO_VERSION_MAX ? h->version_max : PROTO_VERSION_MAX;
 	w.features = h->features & FEATURES_KNOWN;

@@ -145,6 +145,11 @@ void loop_run(struct loop *l)
 	end_turn(l);
 }
 
+void loop_end_turn(struct loop *l)
+{
+	end_turn(l);
+}
+
 void loop_stop(struct loop *l)
 {
 	l->stop = 1;

@@ -31,6 +31,7 @@ void loop_set_turn_hook(struct loop *l, loop_fn hook, void *arg);
 
 void loop_run(struct loop *l); /* until loop_stop() */
 void loop_stop(struct loop *l);
+void loop_end_turn(struct loop *l); /* write and free now; for the end of a program, outside of callbacks */
 
 /* Make the loop take a turn; its wake hook is called.  Any thread. */
 void loop_wake(struct loop *l);

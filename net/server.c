@@ -47,25 +47,6 @@ static void guest_closed(struct conn *c, sc_err why, const char *text, void *arg
 
 static const struct conn_handlers guest_handlers = {NULL, guest_message, guest_closed};
 
-/* Owners that have none of their own yet. */
-static sc_err ignore_message(struct conn *c, const struct msg *m, void *arg)
-{
-	(void)c;
-	(void)m;
-	(void)arg;
-	return SC_UNEXPECTED;
-}
-
-static void count_closed(struct conn *c, sc_err why, const char *text, void *arg)
-{
-	(void)c;
-	(void)why;
-	(void)text;
-	server_left(arg);
-}
-
-static const struct conn_handlers refused_handlers = {NULL, ignore_message, count_closed};
-
 static void guest_forget(struct guest *g)
 {
 	TAILQ_REMOVE(&g->server->guests, g, link);
@@ -79,11 +60,11 @@ static sc_err guest_message(struct conn *c, const struct msg *m, void *arg)
 	char role[32];
 	sc_err err = handshake_accept(c, m, &s->config.rules, role);
 
-	if (err != SC_OK)
-		return err;
-	conn_set_handlers(c, &refused_handlers, s);
-	guest_forget(g);
-	return s->config.on_peer(c, role, s->config.arg);
+	if (err == SC_OK)
+		err = s->config.on_peer(c, role, s->config.arg);
+	if (conn_arg(c) != g) /* somebody else's now, even if it is to be closed */
+		guest_forget(g);
+	return err;
 }
 
 static void guest_closed(struct conn *c, sc_err why, const char *text, void *arg)
@@ -113,12 +94,13 @@ static void on_guest_timer(void *arg)
 	uint64_t now = loop_now_us(s->loop);
 	struct guest *g;
 
-	TAILQ_FOREACH (g, &s->guests, link) {
-		if (g->since_us + s->config.hello_timeout_us > now)
-			break;
+	while ((g = TAILQ_FIRST(&s->guests)) != NULL && g->since_us + s->config.hello_timeout_us <= now) {
 		conn_fail(g->conn, SC_TIMEOUT, "no hello within %llu ms",
 			  (unsigned long long)(s->config.hello_timeout_us / US_PER_MS));
-		g->since_us = now; /* it goes when it is closed */
+		/* It goes when it is closed; until then it waits its turn again. */
+		TAILQ_REMOVE(&s->guests, g, link);
+		g->since_us = now;
+		TAILQ_INSERT_TAIL(&s->guests, g, link);
 	}
 	guest_schedule(s);
 }
@@ -213,7 +195,7 @@ void server_free(struct server *s)
 		mem_free(li);
 	}
 	while ((g = TAILQ_FIRST(&s->guests)) != NULL) {
-		static const struct conn_handlers nobody = {NULL, ignore_message, NULL};
+		static const struct conn_handlers nobody = {NULL, NULL, NULL};
 
 		conn_set_handlers(g->conn, &nobody, NULL);
 		conn_close(g->conn, SC_SHUTDOWN, NULL);
