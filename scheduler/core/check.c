@@ -1,18 +1,18 @@
 /*
  * check.c - does everything hold that the core relies on?
  *
- * Recomputes every count and every place in a list from the states of tasks.  Run after each step in debug builds, in the
- * simulator and in tests; a wrong count found here is found at its cause.
+ * Recomputes every count and every place in a list from the states of tasks.  Run after each step in debug builds, in
+ * the simulator and in tests; a wrong count found here is found at its cause.
  */
 #include <inttypes.h>
 
 #include "base/mem.h"
 #include "scheduler/core/core_internal.h"
 
-#define WRONG(...)                                                                                                  \
-	do {                                                                                                        \
-		buf_printf(error, __VA_ARGS__);                                                                     \
-		return SC_BAD_STATE;                                                                                \
+#define WRONG(...)                                                                                                     \
+	do {                                                                                                           \
+		buf_printf(error, __VA_ARGS__);                                                                        \
+		return SC_BAD_STATE;                                                                                   \
 	} while (0)
 
 static int in_list(const struct task_list *l, const struct job *j, uint32_t task)
@@ -26,8 +26,8 @@ static int is_queued(const struct job *j, uint32_t task)
 {
 	const struct run_queue *q = j->groups[j->tasks[task].group].queue;
 
-	return q->at != NOT_IN_HEAP && ((j->tasks[task].flags & TASK_QUEUED) != 0 ||
-					(task >= q->range_next && task < q->range_end));
+	return q->at != NOT_IN_HEAP &&
+	       ((j->tasks[task].flags & TASK_QUEUED) != 0 || (task >= q->range_next && task < q->range_end));
 }
 
 static sc_err check_places(const struct core *c, const struct job *j, uint32_t task, struct buf *error)
@@ -134,8 +134,7 @@ sc_err core_check(const struct core *c, struct buf *error)
 	const struct job *j;
 	sc_err err = ready == NULL ? SC_NOMEM : SC_OK;
 
-	TAILQ_FOREACH(j, &c->jobs, link)
-	{
+	TAILQ_FOREACH (j, &c->jobs, link) {
 		if (err == SC_OK)
 			err = check_job(c, j, ready, error);
 		n_tasks += j->n_tasks;

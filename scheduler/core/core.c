@@ -262,8 +262,9 @@ static sc_err check_limit(const struct core *c, const struct job_spec *spec, str
 		n += spec->groups[i].n_tasks;
 	if (n <= c->options.max_tasks && c->n_tasks <= c->options.max_tasks - n)
 		return SC_OK;
-	buf_printf(error, "%" PRIu64 " tasks more than the %" PRIu64 " there are would exceed "
-			  "scheduler.max-tasks=%" PRIu64 "; 'schedctl job forget --all' drops those of ended jobs",
+	buf_printf(error,
+		   "%" PRIu64 " tasks more than the %" PRIu64 " there are would exceed "
+		   "scheduler.max-tasks=%" PRIu64 "; 'schedctl job forget --all' drops those of ended jobs",
 		   n, c->n_tasks, c->options.max_tasks);
 	return SC_LIMIT;
 }

@@ -1,8 +1,8 @@
 /*
  * core.h - the scheduler's decisions, pure: events and the time go in, actions come out.
  *
- * No I/O, no clock, no threads, no wire format: bodies and items are opaque bytes.  The same core runs in the daemon, in
- * unit tests on virtual time and in the simulator.  Times are microseconds of any clock that does not step back.
+ * No I/O, no clock, no threads, no wire format: bodies and items are opaque bytes.  The same core runs in the daemon,
+ * in unit tests on virtual time and in the simulator.  Times are microseconds of any clock that does not step back.
  *
  * A turn: call the event functions for all that has arrived, then core_schedule(), then carry out core_actions() in
  * their order and call core_actions_done().  Pointers to jobs in actions are good until then, even if a job was
@@ -61,7 +61,8 @@ struct task_failure {
 };
 
 /* A transition that happened, for traces. */
-typedef void (*core_trace_fn)(void *arg, const struct job *j, uint32_t task, unsigned from, unsigned event, unsigned to);
+typedef void (*core_trace_fn)(void *arg, const struct job *j, uint32_t task, unsigned from, unsigned event,
+			      unsigned to);
 
 sc_err core_new(const struct core_options *o, struct core **out);
 void core_free(struct core *c); /* NULL is fine */

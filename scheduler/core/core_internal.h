@@ -42,7 +42,7 @@ struct core {
 
 	uint64_t stamp;	      /* rises whenever a task or room may have appeared */
 	uint64_t round_stamp; /* what it was after the last round */
-	int rescan;	/* a ready task could not be entered in its queue */
+	int rescan;	      /* a ready task could not be entered in its queue */
 	int broken;
 
 	struct job *to_release; /* ended jobs whose followers are still to be told */
@@ -62,15 +62,18 @@ void core_act(struct core *c, enum action_kind kind, uint32_t worker, struct job
 void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev);
 /* Whether a consumer could have this task's result now. */
 int task_is_available(const struct task *t);
-/* After a task has become waiting: compute missing inputs again, count them; ready, or failed, when nothing is missing. */
+/* After a task has become waiting: compute missing inputs again, count them; ready, or failed, when nothing is missing.
+ */
 void task_settle(struct core *c, struct job *j, uint32_t task);
 /* A task that had ended will run (again): its inputs are needed again. */
 void task_revive(struct core *c, struct job *j, uint32_t task, enum task_event ev);
 /* It has ended for now: inputs nobody else needs are dropped, the job may be over. */
 void task_close(struct core *c, struct job *j, uint32_t task);
-/* Fail for good, and all that depend on it.  The detail of the task is filled by the caller or with task_set_failure. */
+/* Fail for good, and all that depend on it.  The detail of the task is filled by the caller or with task_set_failure.
+ */
 void task_fail(struct core *c, struct job *j, uint32_t task, enum task_event ev);
-void task_set_failure(struct job *j, uint32_t task, uint32_t cause, uint32_t status, uint32_t culprit, struct slice text);
+void task_set_failure(struct job *j, uint32_t task, uint32_t cause, uint32_t status, uint32_t culprit,
+		      struct slice text);
 /* The result was there and is not any more: consumers wait (again). */
 void task_result_gone(struct core *c, struct job *j, uint32_t task);
 /* Compute a lost or released result again, with whatever that takes. */

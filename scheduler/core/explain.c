@@ -48,7 +48,8 @@ static void explain_waiting(const struct core *c, const struct job *j, uint32_t 
 		for (size_t i = 0; i < c->n_delays; i++)
 			if (c->delays[i].job == j->id && c->delays[i].task == task)
 				due = c->delays[i].due_us;
-		buf_printf(out, "failed %u time%s (%s) and is tried again in %s", t->detail != NULL ? t->detail->failures : 1,
+		buf_printf(out, "failed %u time%s (%s) and is tried again in %s",
+			   t->detail != NULL ? t->detail->failures : 1,
 			   t->detail != NULL && t->detail->failures == 1 ? "" : "s",
 			   t->detail != NULL && t->detail->text != NULL ? t->detail->text : "?",
 			   text_show_us(due > now_us ? due - now_us : 0, shown, sizeof(shown)));
@@ -59,7 +60,8 @@ static void explain_waiting(const struct core *c, const struct job *j, uint32_t 
 }
 
 /* What keeps this worker from taking a task of the class now. */
-static void explain_worker(const struct core *c, const struct worker *w, const struct request_class *cl, struct buf *out)
+static void explain_worker(const struct core *c, const struct worker *w, const struct request_class *cl,
+			   struct buf *out)
 {
 	if (w->status != WORKER_ACTIVE) {
 		buf_printf(out, "\n  %s is %s", w->name, const_name_WORKER(w->status));
@@ -99,8 +101,10 @@ static void explain_ready(const struct core *c, const struct job *j, uint32_t ta
 	if (able == 0)
 		buf_printf(out, "ready, but none of the %zu workers has what it asks for (%s)", c->n_workers, cl->text);
 	else
-		buf_printf(out, "ready: waits for room for %s at one of %zu workers; %" PRIu64
-				" tasks that ask for the same are ready", cl->text, able, cl->n_ready);
+		buf_printf(out,
+			   "ready: waits for room for %s at one of %zu workers; %" PRIu64
+			   " tasks that ask for the same are ready",
+			   cl->text, able, cl->n_ready);
 	for (uint32_t i = 1; i < c->workers_end && shown < SHOWN_MAX; i++) {
 		if (c->workers[i] != NULL) {
 			explain_worker(c, c->workers[i], cl, out);
@@ -143,7 +147,8 @@ void core_explain(const struct core *c, const struct job *j, uint32_t task, uint
 		buf_printf(out, "failed: %s", d != NULL && d->text != NULL ? d->text : "no reason known");
 		break;
 	case TASK_CANCELLED:
-		buf_append_str(out, t->worker != NO_WORKER ? "cancelled; its worker is still stopping it" : "cancelled");
+		buf_append_str(out,
+			       t->worker != NO_WORKER ? "cancelled; its worker is still stopping it" : "cancelled");
 		break;
 	case TASK_RELEASED:
 		buf_append_str(out, "succeeded; its result was dropped, all that needed it have ended");

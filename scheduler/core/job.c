@@ -108,8 +108,8 @@ static sc_err check_unique_names(const struct job *j, struct buf *error)
 	return err;
 }
 
-static sc_err make_group(struct requests *r, struct job *j, const struct job_spec *spec, uint32_t i,
-			 uint64_t *n_tasks, uint64_t *n_items, struct buf *error)
+static sc_err make_group(struct requests *r, struct job *j, const struct job_spec *spec, uint32_t i, uint64_t *n_tasks,
+			 uint64_t *n_items, struct buf *error)
 {
 	const struct group_spec *s = &spec->groups[i];
 	struct group *g = &j->groups[i];
@@ -118,7 +118,8 @@ static sc_err make_group(struct requests *r, struct job *j, const struct job_spe
 	if (err != SC_OK)
 		return err;
 	if (s->body >= spec->bodies.n) {
-		buf_printf(error, "group '%.*s' has body %u of %zu", (int)s->name.n, s->name.p, s->body, spec->bodies.n);
+		buf_printf(error, "group '%.*s' has body %u of %zu", (int)s->name.n, s->name.p, s->body,
+			   spec->bodies.n);
 		return SC_INVALID;
 	}
 	if (s->n_tasks == 0) {

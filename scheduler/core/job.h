@@ -3,7 +3,8 @@
  *
  * Tasks are numbered group after group from 0.  Edges are kept in compressed sparse rows in both directions: the inputs
  * of task t are in[in_start[t] .. in_start[t+1]), its consumers out[out_start[t] .. out_start[t+1]).  A job without
- * edges has none of the four arrays.  Everything here is the core's; others may read it between two calls into the core.
+ * edges has none of the four arrays.  Everything here is the core's; others may read it between two calls into the
+ * core.
  */
 #ifndef SCHEDULER_CORE_JOB_H
 #define SCHEDULER_CORE_JOB_H
@@ -90,7 +91,8 @@ struct job_spec {
 };
 
 /*
- * *out is a new job, not in any list, its tasks waiting; SC_INVALID, SC_CYCLE, SC_LIMIT with *error saying what is wrong.
+ * *out is a new job, not in any list, its tasks waiting; SC_INVALID, SC_CYCLE, SC_LIMIT with *error saying what is
+ * wrong.
  */
 sc_err job_new(struct requests *r, const struct job_spec *spec, struct job **out, struct buf *error);
 void job_free(struct job *j); /* NULL is fine */

@@ -26,7 +26,7 @@ struct run_queue {
 	uint32_t range_next, range_end;
 	uint32_t *heap; /* smallest number first */
 	size_t n_heap, cap_heap;
-	size_t at; /* position in the class's heap, NOT_IN_HEAP when it holds nothing */
+	size_t at;		/* position in the class's heap, NOT_IN_HEAP when it holds nothing */
 	struct run_queue *next; /* of the job */
 };
 

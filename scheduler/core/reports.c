@@ -10,7 +10,8 @@
 #include "base/mem.h"
 #include "scheduler/core/core_internal.h"
 
-#define MEAN_WEIGHT 0.125f
+#define MEAN_WEIGHT	   0.125f
+#define FETCH_FAILURES_MAX 100u /* two workers that cannot reach each other must not go on for ever */
 
 /* The worker that has to answer for the task, or NULL when it is not this one. */
 static struct worker *asked(struct core *c, uint32_t worker, const struct job *j, uint32_t task)
@@ -173,8 +174,8 @@ static void retry_later(struct core *c, struct job *j, uint32_t task, uint64_t n
 	uint64_t delay = retry_delay_us(c, j->tasks[task].detail->failures);
 
 	task_event(c, j, task, EV_RETRY_LATER);
-	if (delay > 0 && core_delay(c, j, task, now_us + delay) == SC_OK)
-		return; /* its inputs are counted when it is due */
+	if (delay > 0)
+		(void)core_delay(c, j, task, now_us + delay); /* no memory: it is tried again at once */
 	task_settle(c, j, task);
 }
 
@@ -256,9 +257,16 @@ sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint3
 		if (!task_is_available(t))
 			task_result_gone(c, j, inputs[i]);
 	}
-	task_event(c, j, task, EV_INPUT_LOST);
-	j->tasks[task].n_missing = 0;
-	task_settle(c, j, task);
+	if (++j->tasks[task].fetch_failures < FETCH_FAILURES_MAX) {
+		task_event(c, j, task, EV_INPUT_LOST);
+		j->tasks[task].n_missing = 0;
+		task_settle(c, j, task);
+	} else {
+		static const char text[] = "its inputs could not be fetched, again and again";
+
+		task_set_failure(j, task, FAIL_WORKERS, FETCH_FAILURES_MAX, task, slice_of(text));
+		task_fail(c, j, task, EV_CRASH_LIMIT);
+	}
 	job_update(c, j, now_us);
 	return SC_OK;
 }

@@ -101,8 +101,8 @@ sc_err requests_parse(struct requests *r, struct slice text, struct amounts *out
 		if (eq != NULL)
 			*eq = '\0';
 		if (eq != NULL && text_amount(eq + 1, &amount) != SC_OK) {
-			buf_printf(error, "resource '%s': '%s' is not an amount; allowed are numbers like 2 or 0.5", part,
-				   eq + 1);
+			buf_printf(error, "resource '%s': '%s' is not an amount; allowed are numbers like 2 or 0.5",
+				   part, eq + 1);
 			err = SC_INVALID;
 			break;
 		}

@@ -39,7 +39,8 @@ static int give(struct pass *p, struct worker *w, struct run_queue *q)
 	ready_pop(q);
 	task_event(p->c, j, task, EV_ASSIGN);
 	t->worker = w->number;
-	t->attempts++;
+	if (t->attempts < UINT16_MAX)
+		t->attempts++;
 	worker_commit(w, q->class);
 	core_act(p->c, ACTION_ASSIGN, w->number, j, task);
 	p->n_given++;
@@ -82,7 +83,8 @@ static struct worker *nearest(const struct pass *p, const struct run_queue *q, u
 }
 
 /* The next worker with room, from where the last search ended; *room is how much. */
-static struct worker *next_with_room(const struct pass *p, const struct request_class *cl, float mean_us, uint64_t *room)
+static struct worker *next_with_room(const struct pass *p, const struct request_class *cl, float mean_us,
+				     uint64_t *room)
 {
 	struct core *c = p->c;
 
@@ -179,8 +181,7 @@ static void enter_again(struct core *c)
 	struct job *j;
 
 	c->rescan = 0;
-	TAILQ_FOREACH(j, &c->jobs, link)
-	{
+	TAILQ_FOREACH (j, &c->jobs, link) {
 		for (uint32_t t = 0; t < j->n_tasks; t++)
 			if (j->tasks[t].state == TASK_READY && ready_push(j, t) != SC_OK)
 				c->rescan = 1;

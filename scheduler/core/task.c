@@ -1,51 +1,63 @@
 /* task.c - the table of task states.  An empty cell is illegal: the event leaves the task alone. */
 #include "scheduler/core/task.h"
 
-#define TO(state) {1, TASK_##state}
+#define TO(state)                                                                                                      \
+	{                                                                                                              \
+		1, TASK_##state                                                                                        \
+	}
 
 static const struct task_transition table[TASK_STATES][TASK_EVENTS] = {
-	[TASK_WAITING] = {
-		[EV_INPUTS_MET] = TO(READY),
-		[EV_INPUT_FAILED] = TO(FAILED),
-		[EV_CANCEL] = TO(CANCELLED),
-	},
-	[TASK_READY] = {
-		[EV_ASSIGN] = TO(ASSIGNED),
-		[EV_INPUT_LOST] = TO(WAITING),
-		[EV_INPUT_FAILED] = TO(FAILED),
-		[EV_CANCEL] = TO(CANCELLED),
-	},
-	[TASK_ASSIGNED] = {
-		[EV_START] = TO(RUNNING),
-		[EV_DONE] = TO(DONE),
-		[EV_FAIL] = TO(FAILED),
-		[EV_RETRY_LATER] = TO(WAITING),
-		[EV_INPUT_LOST] = TO(WAITING),
-		[EV_WORKER_LOST] = TO(WAITING),
-		[EV_CANCEL] = TO(CANCELLED),
-	},
-	[TASK_RUNNING] = {
-		[EV_DONE] = TO(DONE),
-		[EV_FAIL] = TO(FAILED),
-		[EV_RETRY_LATER] = TO(WAITING),
-		[EV_INPUT_LOST] = TO(WAITING),
-		[EV_WORKER_LOST] = TO(WAITING),
-		[EV_CRASH_LIMIT] = TO(FAILED),
-		[EV_CANCEL] = TO(CANCELLED),
-	},
-	[TASK_DONE] = {
-		[EV_RELEASE] = TO(RELEASED),
-		[EV_RECOMPUTE] = TO(WAITING),
-	},
-	[TASK_FAILED] = {
-		[EV_TRY_AGAIN] = TO(WAITING),
-	},
-	[TASK_CANCELLED] = {
-		[EV_TRY_AGAIN] = TO(WAITING),
-	},
-	[TASK_RELEASED] = {
-		[EV_RECOMPUTE] = TO(WAITING),
-	},
+	[TASK_WAITING] =
+		{
+			[EV_INPUTS_MET] = TO(READY),
+			[EV_INPUT_FAILED] = TO(FAILED),
+			[EV_CANCEL] = TO(CANCELLED),
+		},
+	[TASK_READY] =
+		{
+			[EV_ASSIGN] = TO(ASSIGNED),
+			[EV_INPUT_LOST] = TO(WAITING),
+			[EV_INPUT_FAILED] = TO(FAILED),
+			[EV_CANCEL] = TO(CANCELLED),
+		},
+	[TASK_ASSIGNED] =
+		{
+			[EV_START] = TO(RUNNING),
+			[EV_DONE] = TO(DONE),
+			[EV_FAIL] = TO(FAILED),
+			[EV_RETRY_LATER] = TO(WAITING),
+			[EV_INPUT_LOST] = TO(WAITING),
+			[EV_WORKER_LOST] = TO(WAITING),
+			[EV_CRASH_LIMIT] = TO(FAILED),
+			[EV_CANCEL] = TO(CANCELLED),
+		},
+	[TASK_RUNNING] =
+		{
+			[EV_DONE] = TO(DONE),
+			[EV_FAIL] = TO(FAILED),
+			[EV_RETRY_LATER] = TO(WAITING),
+			[EV_INPUT_LOST] = TO(WAITING),
+			[EV_WORKER_LOST] = TO(WAITING),
+			[EV_CRASH_LIMIT] = TO(FAILED),
+			[EV_CANCEL] = TO(CANCELLED),
+		},
+	[TASK_DONE] =
+		{
+			[EV_RELEASE] = TO(RELEASED),
+			[EV_RECOMPUTE] = TO(WAITING),
+		},
+	[TASK_FAILED] =
+		{
+			[EV_TRY_AGAIN] = TO(WAITING),
+		},
+	[TASK_CANCELLED] =
+		{
+			[EV_TRY_AGAIN] = TO(WAITING),
+		},
+	[TASK_RELEASED] =
+		{
+			[EV_RECOMPUTE] = TO(WAITING),
+		},
 };
 
 static const char *const texts[TASK_EVENTS] = {

@@ -1,8 +1,8 @@
 /*
  * task.h - a task and the table of its states.
  *
- * A task has no pointer to its job: it is always named by (job, number).  64 bytes, one cache line, so that a million of
- * them are 64 MB and a pass over them is a stream.
+ * A task has no pointer to its job: it is always named by (job, number).  64 bytes, one cache line, so that a million
+ * of them are 64 MB and a pass over them is a stream.
  */
 #ifndef SCHEDULER_CORE_TASK_H
 #define SCHEDULER_CORE_TASK_H
@@ -15,21 +15,21 @@
 struct job;
 
 /* What can happen to a task.  EVENT(name, text): the text is the reason shown to people. */
-#define TASK_EVENTS_TABLE(EVENT)                                                                                    \
-	EVENT(SUBMIT, "submitted")                                                                                  \
-	EVENT(INPUTS_MET, "all it waited for is there")                                                             \
-	EVENT(INPUT_LOST, "an input was lost")                                                                      \
-	EVENT(ASSIGN, "a worker has room")                                                                          \
-	EVENT(START, "its worker started it")                                                                       \
-	EVENT(DONE, "its worker reported success")                                                                  \
-	EVENT(FAIL, "it failed")                                                                                    \
-	EVENT(RETRY_LATER, "it failed and will be tried again")                                                     \
-	EVENT(WORKER_LOST, "its worker went away")                                                                  \
-	EVENT(CRASH_LIMIT, "too many workers went away under it")                                                   \
-	EVENT(INPUT_FAILED, "a task it takes input from failed")                                                    \
-	EVENT(CANCEL, "cancelled")                                                                                  \
-	EVENT(RELEASE, "nobody needs its result any more")                                                          \
-	EVENT(RECOMPUTE, "its result was lost and is needed")                                                       \
+#define TASK_EVENTS_TABLE(EVENT)                                                                                       \
+	EVENT(SUBMIT, "submitted")                                                                                     \
+	EVENT(INPUTS_MET, "all it waited for is there")                                                                \
+	EVENT(INPUT_LOST, "an input was lost")                                                                         \
+	EVENT(ASSIGN, "a worker has room")                                                                             \
+	EVENT(START, "its worker started it")                                                                          \
+	EVENT(DONE, "its worker reported success")                                                                     \
+	EVENT(FAIL, "it failed")                                                                                       \
+	EVENT(RETRY_LATER, "it failed and will be tried again")                                                        \
+	EVENT(WORKER_LOST, "its worker went away")                                                                     \
+	EVENT(CRASH_LIMIT, "too many workers went away under it")                                                      \
+	EVENT(INPUT_FAILED, "a task it takes input from failed")                                                       \
+	EVENT(CANCEL, "cancelled")                                                                                     \
+	EVENT(RELEASE, "nobody needs its result any more")                                                             \
+	EVENT(RECOMPUTE, "its result was lost and is needed")                                                          \
 	EVENT(TRY_AGAIN, "asked to run again")
 
 enum task_event {
@@ -50,17 +50,18 @@ const char *task_event_name(unsigned event);
 #define NO_WORKER 0u /* workers are numbered from 1 */
 
 struct task {
-	uint8_t state;	      /* TASK_*; assigned by task_event() alone */
-	uint8_t reason;	      /* the event that led there */
-	uint8_t flags;	      /* TASK_QUEUED ... */
-	uint8_t crashes;      /* workers that went away while it ran */
-	uint32_t attempts;    /* times given to a worker */
-	uint32_t group;	      /* number in its job */
-	uint32_t n_missing;   /* while waiting: inputs whose result is not there */
-	uint32_t n_needed;    /* consumers that have not ended, counted per edge */
-	uint32_t worker;      /* number of the worker that has to answer for it, or NO_WORKER */
-	uint32_t holder;      /* number of the worker that holds its output, or NO_WORKER */
-	uint32_t pos;	      /* where it stands in that worker's list (in flight, or held) */
+	uint8_t state;	   /* TASK_*; assigned by task_event() alone */
+	uint8_t reason;	   /* the event that led there */
+	uint8_t flags;	   /* TASK_QUEUED ... */
+	uint8_t crashes;   /* workers that went away while it ran */
+	uint16_t attempts; /* times given to a worker; stays at its maximum */
+	uint16_t fetch_failures;
+	uint32_t group;	    /* number in its job */
+	uint32_t n_missing; /* while waiting: inputs whose result is not there */
+	uint32_t n_needed;  /* consumers that have not ended, counted per edge */
+	uint32_t worker;    /* number of the worker that has to answer for it, or NO_WORKER */
+	uint32_t holder;    /* number of the worker that holds its output, or NO_WORKER */
+	uint32_t pos;	    /* where it stands in that worker's list (in flight, or held) */
 	uint64_t result_bytes;
 	uint64_t elapsed_us;
 	float cpu_us;
@@ -70,12 +71,12 @@ struct task {
 
 struct task_detail {
 	uint64_t stderr_bytes;
-	uint8_t cause;	      /* FAIL_* of the last failure, 0: none */
-	uint32_t status;      /* exit code, signal or errno, as the cause says */
-	uint32_t culprit;     /* of FAIL_INPUT: the task that failed first */
-	uint32_t failures;    /* times it failed by itself */
-	char *text;	      /* owned, may be NULL */
-	char *stderr_tail;    /* owned, may be NULL */
+	uint8_t cause;	   /* FAIL_* of the last failure, 0: none */
+	uint32_t status;   /* exit code, signal or errno, as the cause says */
+	uint32_t culprit;  /* of FAIL_INPUT: the task that failed first */
+	uint32_t failures; /* times it failed by itself */
+	char *text;	   /* owned, may be NULL */
+	char *stderr_tail; /* owned, may be NULL */
 	size_t stderr_tail_bytes;
 };
 

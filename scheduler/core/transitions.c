@@ -137,7 +137,8 @@ void task_result_gone(struct core *c, struct job *j, uint32_t task)
 
 /* ---- failing -------------------------------------------------------------------------------------------------- */
 
-void task_set_failure(struct job *j, uint32_t task, uint32_t cause, uint32_t status, uint32_t culprit, struct slice text)
+void task_set_failure(struct job *j, uint32_t task, uint32_t cause, uint32_t status, uint32_t culprit,
+		      struct slice text)
 {
 	struct task_detail *d = job_task_detail(j, task);
 

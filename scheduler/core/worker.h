@@ -33,7 +33,7 @@ struct worker {
 	struct task_list in_flight;	   /* has to be answered for by this worker */
 	struct task_list held;		   /* outputs it holds */
 	uint64_t held_bytes;
-	uint64_t n_ended; /* tasks it has answered for */
+	uint64_t n_ended;  /* tasks it has answered for */
 	UT_hash_handle hh; /* by name */
 };
 

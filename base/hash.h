@@ -1,0 +1,15 @@
+/*
+ * hash.h - uthash, with our allocator and without its habit of calling exit() when memory runs out: an element that
+ * could not be added has hh.tbl == NULL afterwards.
+ */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/mem.h"
+
+#define HASH_NONFATAL_OOM	1
+#define uthash_malloc(size)	mem_malloc(size)
+#define uthash_free(ptr, size_) mem_free(ptr)
+#include <uthash.h>
+
+#endif

@@ -1,0 +1,312 @@
+/* client_link.c - requests of clients: each is carried out or answered with an error that names the request. */
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "scheduler/scheduler.h"
+
+/* How each message of the table is taken from a client: FROM_x for the sender x in messages.def. */
+#define FROM_ANY(name)                                                                                                 \
+	case MSG_##name:                                                                                               \
+		return on_##name(p, &m->u.name);
+#define FROM_CLIENT(name)                                                                                              \
+	case MSG_##name:                                                                                               \
+		return on_##name(p, &m->u.name);
+#define FROM_SCHEDULER(name)
+#define FROM_WORKER(name)
+#define FROM_PEER(name)
+#define FROM_HOLDER(name)
+#define FROM_AGENT(name)
+#define FROM_SLOT(name)
+#define FROM_BODY(name)
+
+static sc_err on_hello(struct client_peer *p, const struct msg_hello *m)
+{
+	(void)p;
+	(void)m;
+	return SC_UNEXPECTED;
+}
+
+static sc_err on_welcome(struct client_peer *p, const struct msg_welcome *m)
+{
+	(void)p;
+	(void)m;
+	return SC_UNEXPECTED;
+}
+
+static sc_err on_error(struct client_peer *p, const struct msg_error *m)
+{
+	(void)p;
+	(void)m;
+	return SC_UNEXPECTED;
+}
+
+static sc_err on_ping(struct client_peer *p, const struct msg_ping *m)
+{
+	struct msg_pong pong = {m->nonce};
+
+	return conn_send(p->conn, MSG_pong, &pong);
+}
+
+static sc_err on_pong(struct client_peer *p, const struct msg_pong *m)
+{
+	(void)p;
+	(void)m;
+	return SC_OK;
+}
+
+static sc_err on_ok(struct client_peer *p, const struct msg_ok *m)
+{
+	(void)p;
+	(void)m;
+	return SC_UNEXPECTED;
+}
+
+static sc_err answer_ok(struct client_peer *p, uint64_t request, uint64_t count)
+{
+	struct msg_ok m = {request, count};
+
+	return conn_send(p->conn, MSG_ok, &m);
+}
+
+/* The request's error; the connection lives on. */
+static sc_err refuse(struct client_peer *p, uint64_t request, sc_err err, const char *text)
+{
+	conn_send_error(p->conn, request, err, "%s", text != NULL && *text ? text : sc_err_text(err));
+	return SC_OK;
+}
+
+/* The job of a request, or NULL when the client has been told that there is none. */
+static struct job *job_of(struct client_peer *p, uint64_t request, uint64_t id)
+{
+	struct job *j = core_job(p->scheduler->core, id);
+
+	if (j == NULL && id == 0)
+		conn_send_error(p->conn, request, SC_NOT_FOUND, "there are no jobs");
+	else if (j == NULL)
+		conn_send_error(p->conn, request, SC_NOT_FOUND,
+				"there is no job %" PRIu64 "; 'schedctl job list' shows those there are", id);
+	return j;
+}
+
+static sc_err on_submit(struct client_peer *p, const struct msg_submit *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct msg_submitted answer = {.request = m->request};
+	const struct job *j;
+	struct buf error;
+	sc_err err;
+
+	buf_init(&error, 4096);
+	err = s->stopping ? SC_SHUTDOWN : submit_job(s, m, &answer.job, &error);
+	if (err != SC_OK) {
+		refuse(p, m->request, err, error.len > 0 ? buf_str(&error) : NULL);
+		log_info("client", "submit-refused", "peer=%s error=%s", conn_peer(p->conn), sc_err_name(err));
+	} else {
+		j = core_job(s->core, answer.job);
+		log_debug("client", "submit", "peer=%s job=%" PRIu64 " tasks=%u", conn_peer(p->conn), j->id,
+			  j->n_tasks);
+		conn_send(p->conn, MSG_submitted, &answer);
+	}
+	buf_fini(&error);
+	return SC_OK;
+}
+
+static sc_err on_job_watch(struct client_peer *p, const struct msg_job_watch *m)
+{
+	struct job *j = job_of(p, m->request, m->job);
+	sc_err err;
+
+	if (j == NULL)
+		return SC_OK;
+	err = watch_add(p, j, m->request, m->interval_ms * US_PER_MS);
+	return err == SC_OK ? SC_OK : refuse(p, m->request, err, "a connection may watch 1000 jobs at the same time");
+}
+
+static sc_err on_job_list(struct client_peer *p, const struct msg_job_list *m)
+{
+	return report_jobs(p->scheduler, p->conn, m);
+}
+
+static sc_err on_task_list(struct client_peer *p, const struct msg_task_list *m)
+{
+	return report_tasks(p->scheduler, p->conn, m);
+}
+
+static sc_err on_task_show(struct client_peer *p, const struct msg_task_show *m)
+{
+	return report_task(p->scheduler, p->conn, m);
+}
+
+static sc_err on_result_locate(struct client_peer *p, const struct msg_result_locate *m)
+{
+	return report_places(p->scheduler, p->conn, m);
+}
+
+static sc_err on_worker_list(struct client_peer *p, const struct msg_worker_list *m)
+{
+	return report_workers(p->scheduler, p->conn, m);
+}
+
+static sc_err on_job_cancel(struct client_peer *p, const struct msg_job_cancel *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct job *j = job_of(p, m->request, m->job);
+	uint64_t n;
+
+	if (j == NULL)
+		return SC_OK;
+	if (core_job_cancel(s->core, j, loop_now_us(s->loop), &n) != SC_OK)
+		return refuse(p, m->request, SC_BAD_STATE, "the job has ended already");
+	log_info("client", "cancelled", "peer=%s job=%" PRIu64 " tasks=%" PRIu64, conn_peer(p->conn), j->id, n);
+	return answer_ok(p, m->request, n);
+}
+
+/* All ended jobs; those whose cancelled tasks are still being stopped stay. */
+static uint64_t forget_all(struct scheduler *s)
+{
+	struct job *j = core_job_first(s->core), *next;
+	uint64_t n = 0;
+
+	for (; j != NULL; j = next) {
+		next = core_job_next(s->core, j);
+		n += core_job_forget(s->core, j) == SC_OK;
+	}
+	return n;
+}
+
+static sc_err on_job_forget(struct client_peer *p, const struct msg_job_forget *m)
+{
+	struct job *j;
+
+	if (m->job == 0)
+		return answer_ok(p, m->request, forget_all(p->scheduler));
+	j = job_of(p, m->request, m->job);
+	if (j == NULL)
+		return SC_OK;
+	if (!job_has_ended(j))
+		return refuse(p, m->request, SC_BAD_STATE, "the job has not ended; cancel it first");
+	if (core_job_forget(p->scheduler->core, j) != SC_OK)
+		return refuse(p, m->request, SC_BAD_STATE,
+			      "cancelled tasks of the job are still being stopped; try again soon");
+	return answer_ok(p, m->request, 1);
+}
+
+static sc_err on_task_retry(struct client_peer *p, const struct msg_task_retry *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct job *j = job_of(p, m->request, m->job);
+	uint32_t task;
+	uint64_t n;
+	sc_err err;
+
+	if (j == NULL)
+		return SC_OK;
+	if (m->key.n > 0 && job_find_task(j, m->key, &task) != SC_OK)
+		return refuse(p, m->request, SC_NOT_FOUND, "the job has no such task");
+	err = core_tasks_retry(s->core, j, m->key.n > 0 ? &task : NULL, loop_now_us(s->loop), &n);
+	if (err != SC_OK)
+		return refuse(p, m->request, err,
+			      err == SC_BAD_STATE ? "only failed or cancelled tasks that have stopped can be retried"
+						  : NULL);
+	return answer_ok(p, m->request, n);
+}
+
+static struct worker *worker_named(struct client_peer *p, uint64_t request, struct slice name)
+{
+	struct worker *w = core_worker_by_name(p->scheduler->core, name);
+
+	if (w == NULL)
+		refuse(p, request, SC_NOT_FOUND,
+		       "there is no worker of that name; 'schedctl worker list' shows those there are");
+	return w;
+}
+
+static sc_err on_worker_drain(struct client_peer *p, const struct msg_worker_drain *m)
+{
+	struct worker *w = worker_named(p, m->request, m->name);
+
+	if (w == NULL)
+		return SC_OK;
+	if (w->status == WORKER_STOPPING)
+		return refuse(p, m->request, SC_BAD_STATE, "the worker is stopping");
+	core_worker_set_status(p->scheduler->core, w->number, m->undo ? WORKER_ACTIVE : WORKER_DRAINING);
+	log_info("client", m->undo ? "undrained" : "drained", "peer=%s worker=%s", conn_peer(p->conn), w->name);
+	return answer_ok(p, m->request, w->in_flight.n);
+}
+
+static sc_err on_worker_stop(struct client_peer *p, const struct msg_worker_stop *m)
+{
+	struct msg_worker_exit exit_ = {.reason = slice_of("stopped by a client")};
+	struct worker *w = worker_named(p, m->request, m->name);
+	struct worker_peer *wp;
+
+	if (w == NULL)
+		return SC_OK;
+	core_worker_set_status(p->scheduler->core, w->number, WORKER_STOPPING);
+	wp = worker_link_of(p->scheduler, w->number);
+	if (wp != NULL) {
+		wp->leaving = 1;
+		conn_send(wp->conn, MSG_worker_exit, &exit_);
+	}
+	log_info("client", "worker-stopped", "peer=%s worker=%s", conn_peer(p->conn), w->name);
+	return answer_ok(p, m->request, w->in_flight.n);
+}
+
+static sc_err on_shutdown(struct client_peer *p, const struct msg_shutdown *m)
+{
+	log_info("client", "shutdown", "peer=%s", conn_peer(p->conn));
+	answer_ok(p, m->request, core_n_workers(p->scheduler->core));
+	scheduler_stop(p->scheduler, m->workers != 0);
+	return SC_OK;
+}
+
+static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
+{
+	struct client_peer *p = arg;
+
+	switch (m->type) {
+#define MSG_BEGIN(name, code, from, text) FROM_##from(name)
+#define FIELD(msg, type, name, bound, text)
+#define MSG_END(name)
+#include "proto/messages.def"
+#undef MSG_BEGIN
+#undef FIELD
+#undef MSG_END
+	default:
+		return conn_fail(c, SC_UNEXPECTED, "%s is nothing a client sends", msg_name(m->type));
+	}
+}
+
+static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
+{
+	struct client_peer *p = arg;
+
+	if (why == SC_CLOSED)
+		log_debug("client", "left", "peer=%s", conn_peer(c));
+	else
+		log_warn("client", "cut-off", "peer=%s error=%s reason=%s", conn_peer(c), sc_err_name(why),
+			 log_quote(text));
+	watch_client_gone(p);
+	TAILQ_REMOVE(&p->scheduler->clients, p, link);
+	if (p->scheduler->server != NULL)
+		server_left(p->scheduler->server);
+	mem_free(p);
+}
+
+static const struct conn_handlers handlers = {NULL, on_message, on_close};
+
+sc_err client_link_new(struct scheduler *s, struct conn *c)
+{
+	struct client_peer *p = mem_calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return SC_NOMEM;
+	p->scheduler = s;
+	p->conn = c;
+	TAILQ_INIT(&p->watches);
+	TAILQ_INSERT_TAIL(&s->clients, p, link);
+	conn_set_handlers(c, &handlers, p);
+	return SC_OK;
+}

@@ -1,0 +1,361 @@
+/*
+ * outbox.c - the core's actions become messages.
+ *
+ * Actions are first dealt out to the workers they concern, in order; then each worker's are written, neighbours of one
+ * kind, job and group sharing one columnar message.  A group is described to a worker before its first task or
+ * dependant.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "proto/column.h"
+#include "scheduler/scheduler.h"
+
+#define NO_ACTION UINT32_MAX
+
+struct outbox {
+	uint32_t *next; /* per action: the next one of its worker */
+	size_t cap_next;
+	/* the message being put together */
+	struct column_writer task, attempt, n_inputs, input, input_bytes, input_holder;
+	struct slice *items;
+	size_t n_items, cap_items;
+	struct slice *holders;
+	uint32_t *holder_numbers;
+	size_t n_holders, cap_holders, cap_numbers;
+	uint32_t *holder_place; /* by worker number: 1 + place in holders, 0: not in it */
+	size_t cap_place;
+	int any_attempt, any_input, failed;
+};
+
+sc_err outbox_new(struct outbox **out)
+{
+	struct outbox *o = mem_calloc(1, sizeof(*o));
+
+	if (o == NULL)
+		return SC_NOMEM;
+	column_writer_init(&o->task);
+	column_writer_init(&o->attempt);
+	column_writer_init(&o->n_inputs);
+	column_writer_init(&o->input);
+	column_writer_init(&o->input_bytes);
+	column_writer_init(&o->input_holder);
+	*out = o;
+	return SC_OK;
+}
+
+void outbox_free(struct outbox *o)
+{
+	if (o == NULL)
+		return;
+	column_writer_fini(&o->task);
+	column_writer_fini(&o->attempt);
+	column_writer_fini(&o->n_inputs);
+	column_writer_fini(&o->input);
+	column_writer_fini(&o->input_bytes);
+	column_writer_fini(&o->input_holder);
+	mem_free(o->next);
+	mem_free(o->items);
+	mem_free(o->holders);
+	mem_free(o->holder_numbers);
+	mem_free(o->holder_place);
+	mem_free(o);
+}
+
+static void reset(struct outbox *o)
+{
+	column_writer_reset(&o->task);
+	column_writer_reset(&o->attempt);
+	column_writer_reset(&o->n_inputs);
+	column_writer_reset(&o->input);
+	column_writer_reset(&o->input_bytes);
+	column_writer_reset(&o->input_holder);
+	for (size_t i = 0; i < o->n_holders; i++)
+		o->holder_place[o->holder_numbers[i]] = 0;
+	o->n_holders = o->n_items = 0;
+	o->any_attempt = o->any_input = 0;
+}
+
+/* ---- what a worker knows of groups ---------------------------------------------------------------------------- */
+
+static struct known_job *known_job(struct worker_peer *p, const struct job *j)
+{
+	struct known_job *k;
+
+	HASH_FIND(hh, p->known, &j->id, sizeof(j->id), k);
+	if (k != NULL)
+		return k;
+	k = mem_calloc(1, sizeof(*k) + j->n_groups / 8 + 1);
+	if (k == NULL)
+		return NULL;
+	k->job = j->id;
+	k->n_groups = j->n_groups;
+	HASH_ADD(hh, p->known, job, sizeof(k->job), k);
+	if (k->hh.tbl == NULL) {
+		mem_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+static sc_err define_group(struct worker_peer *p, struct known_job *k, const struct job *j, uint32_t group)
+{
+	const struct group *g = &j->groups[group];
+	struct msg_group_define m = {0};
+
+	if ((k->defined[group / 8] & (1u << group % 8)) != 0)
+		return SC_OK;
+	m.job = j->id;
+	m.group = group;
+	m.name = slice_of(g->name);
+	m.first_task = g->first_task;
+	m.n_tasks = g->n_tasks;
+	m.index_first = g->index_first;
+	m.index_step = g->index_step;
+	m.flags = g->flags;
+	m.kind = g->kind;
+	m.body = job_body(j, g);
+	m.request = slice_of(g->class->text);
+	m.time_limit_ms = g->time_limit_ms;
+	m.job_name = slice_of(j->name);
+	m.namespace = slice_of(j->namespace);
+	k->defined[group / 8] |= (uint8_t)(1u << group % 8);
+	return conn_send(p->conn, MSG_group_define, &m);
+}
+
+/* ---- putting a tasks_assign together -------------------------------------------------------------------------- */
+
+/* 1 + the place of a holder's address in the message, 0 when there is nobody. */
+static uint32_t holder_place(struct scheduler *s, uint32_t number)
+{
+	struct outbox *o = s->outbox;
+	const struct worker *w = core_worker(s->core, number);
+	size_t old = o->cap_place;
+	void *p;
+
+	if (w == NULL)
+		return 0;
+	p = mem_grow(o->holder_place, &o->cap_place, (size_t)number + 1, sizeof(*o->holder_place));
+	if (p == NULL) {
+		o->failed = 1;
+		return 0;
+	}
+	o->holder_place = p;
+	for (size_t i = old; i < o->cap_place; i++)
+		o->holder_place[i] = 0;
+	if (o->holder_place[number] != 0)
+		return o->holder_place[number];
+	p = mem_grow(o->holders, &o->cap_holders, o->n_holders + 1, sizeof(*o->holders));
+	if (p != NULL)
+		o->holders = p;
+	else
+		o->failed = 1;
+	p = mem_grow(o->holder_numbers, &o->cap_numbers, o->n_holders + 1, sizeof(*o->holder_numbers));
+	if (p != NULL)
+		o->holder_numbers = p;
+	else
+		o->failed = 1;
+	if (o->failed)
+		return 0;
+	o->holders[o->n_holders] = slice_of(w->address);
+	o->holder_numbers[o->n_holders++] = number;
+	o->holder_place[number] = (uint32_t)o->n_holders;
+	return (uint32_t)o->n_holders;
+}
+
+static void add_inputs(struct scheduler *s, struct worker_peer *p, struct known_job *k, const struct job *j,
+		       uint32_t task)
+{
+	struct outbox *o = s->outbox;
+	uint32_t n = job_n_inputs(j, task);
+
+	column_put(&o->n_inputs, n);
+	for (uint32_t e = 0; e < n; e++) {
+		uint32_t i = j->in[j->in_start[task] + e];
+		const struct task *t = &j->tasks[i];
+
+		if (define_group(p, k, j, t->group) != SC_OK)
+			o->failed = 1;
+		o->any_input = 1;
+		column_put(&o->input, i);
+		column_put(&o->input_bytes, t->result_bytes);
+		column_put(&o->input_holder, t->result_bytes == 0 ? 0 : holder_place(s, t->holder));
+	}
+}
+
+static void add_item(struct outbox *o, const struct job *j, uint32_t task)
+{
+	void *m = mem_grow(o->items, &o->cap_items, o->n_items + 1, sizeof(*o->items));
+
+	if (m == NULL) {
+		o->failed = 1;
+		return;
+	}
+	o->items = m;
+	o->items[o->n_items++] = job_item(j, task);
+}
+
+static void add_assign(struct scheduler *s, struct worker_peer *p, struct known_job *k, const struct action *a)
+{
+	const struct job *j = a->job;
+	const struct task *t = &j->tasks[a->task];
+	struct outbox *o = s->outbox;
+
+	column_put(&o->task, a->task);
+	column_put(&o->attempt, t->attempts - 1u);
+	if (t->attempts > 1)
+		o->any_attempt = 1;
+	if (j->in_start != NULL)
+		add_inputs(s, p, k, j, a->task);
+	if ((j->groups[t->group].flags & GROUP_ITEMS) != 0)
+		add_item(o, j, a->task);
+}
+
+static sc_err send_assign(struct outbox *o, struct worker_peer *p, const struct job *j, uint32_t group)
+{
+	struct msg_tasks_assign m = {.job = j->id, .group = group, .task = column_of(&o->task)};
+
+	if (o->any_attempt)
+		m.attempt = column_of(&o->attempt);
+	if (o->any_input) {
+		m.n_inputs = column_of(&o->n_inputs);
+		m.input = column_of(&o->input);
+		m.input_bytes = column_of(&o->input_bytes);
+		m.input_holder = column_of(&o->input_holder);
+		m.holders = (struct slices){o->holders, o->n_holders};
+	}
+	m.item = (struct slices){o->items, o->n_items};
+	return conn_send(p->conn, MSG_tasks_assign, &m);
+}
+
+/* ---- the actions of one worker -------------------------------------------------------------------------------- */
+
+/* Whether b can go into the same message as a. */
+static int same_message(const struct action *a, const struct action *b)
+{
+	return a->kind == b->kind && a->job == b->job &&
+	       (a->kind != ACTION_ASSIGN || a->job->tasks[a->task].group == b->job->tasks[b->task].group);
+}
+
+static sc_err send_batch(struct scheduler *s, struct worker_peer *p, const struct action *first)
+{
+	struct outbox *o = s->outbox;
+	struct msg_tasks_cancel cancel = {.job = first->job->id, .task = column_of(&o->task)};
+	struct msg_results_drop drop = {.job = first->job->id, .task = column_of(&o->task)};
+
+	if (o->failed || buf_err(&o->task.bytes) != SC_OK)
+		return SC_NOMEM;
+	switch (first->kind) {
+	case ACTION_ASSIGN:
+		return send_assign(o, p, first->job, first->job->tasks[first->task].group);
+	case ACTION_CANCEL:
+		return conn_send(p->conn, MSG_tasks_cancel, &cancel);
+	case ACTION_DROP:
+		return conn_send(p->conn, MSG_results_drop, &drop);
+	default:
+		return SC_OK;
+	}
+}
+
+/* From action `at` on as many as fit into one message; the index of the first that does not. */
+static uint32_t write_batch(struct scheduler *s, struct worker_peer *p, const struct action *actions, uint32_t at)
+{
+	const struct action *first = &actions[at];
+	struct outbox *o = s->outbox;
+	struct known_job *k = known_job(p, first->job);
+
+	reset(o);
+	o->failed = k == NULL;
+	if (k != NULL && first->kind == ACTION_ASSIGN)
+		o->failed |= define_group(p, k, first->job, first->job->tasks[first->task].group) != SC_OK;
+	for (; at != NO_ACTION && same_message(first, &actions[at]); at = o->next[at]) {
+		if (o->failed)
+			continue;
+		if (first->kind == ACTION_ASSIGN)
+			add_assign(s, p, k, &actions[at]);
+		else
+			column_put(&o->task, actions[at].task);
+	}
+	if (send_batch(s, p, first) != SC_OK && !conn_is_closing(p->conn))
+		/* It would wait for ever for what it was not told: as good as lost. */
+		conn_abort(p->conn, SC_NOMEM, "a message for it could not be made");
+	return at;
+}
+
+static void write_worker(struct scheduler *s, struct worker_peer *p, const struct action *actions)
+{
+	uint32_t at = p->first_action;
+
+	p->is_touched = 0;
+	while (at != NO_ACTION)
+		at = write_batch(s, p, actions, at);
+}
+
+/* ---- all actions ---------------------------------------------------------------------------------------------- */
+
+static void forget_job(struct scheduler *s, const struct job *j)
+{
+	struct msg_job_drop m = {j->id};
+	struct worker_peer *p;
+
+	TAILQ_FOREACH (p, &s->workers, link) {
+		struct known_job *k;
+
+		HASH_FIND(hh, p->known, &j->id, sizeof(j->id), k);
+		if (k == NULL)
+			continue;
+		HASH_DEL(p->known, k);
+		mem_free(k);
+		conn_send(p->conn, MSG_job_drop, &m);
+	}
+}
+
+static void chain(struct scheduler *s, uint32_t i, uint32_t worker)
+{
+	struct worker_peer *p = worker_link_of(s, worker);
+	struct outbox *o = s->outbox;
+
+	if (p == NULL)
+		return;
+	o->next[i] = NO_ACTION;
+	if (!p->is_touched) {
+		p->is_touched = 1;
+		p->first_action = i;
+	} else {
+		o->next[p->last_action] = i;
+	}
+	p->last_action = i;
+}
+
+void outbox_dispatch(struct scheduler *s)
+{
+	struct outbox *o = s->outbox;
+	size_t n;
+	const struct action *actions = core_actions(s->core, &n);
+	struct worker_peer *p;
+	void *m;
+
+	if (n == 0)
+		return;
+	m = mem_grow(o->next, &o->cap_next, n, sizeof(*o->next));
+	if (m == NULL) {
+		log_error("sched", "out-of-memory", "actions=%zu", n);
+		return; /* they stay for the next turn */
+	}
+	o->next = m;
+	for (uint32_t i = 0; i < n; i++)
+		if (actions[i].worker != NO_WORKER)
+			chain(s, i, actions[i].worker);
+	TAILQ_FOREACH (p, &s->workers, link)
+		if (p->is_touched)
+			write_worker(s, p, actions);
+	for (uint32_t i = 0; i < n; i++) {
+		if (actions[i].kind == ACTION_JOB_ENDED)
+			watch_job_ended(s, actions[i].job);
+		else if (actions[i].kind == ACTION_JOB_FORGET)
+			forget_job(s, actions[i].job);
+	}
+	core_actions_done(s->core);
+}

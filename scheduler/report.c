@@ -1,0 +1,464 @@
+/*
+ * report.c - answers to questions about jobs, tasks, results and workers: columns of rows, at most ROWS_MAX a page.
+ *
+ * An answer looks at SCAN_MAX tasks at most, so that a filter that matches nothing in a job of millions costs several
+ * small turns instead of a long one: `next` says where to go on.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "proto/column.h"
+#include "scheduler/scheduler.h"
+
+#define ROWS_MAX   1000u
+#define PLACES_MAX 65536u
+#define SCAN_MAX   1000000u
+
+/* ---- rows in the making --------------------------------------------------------------------------------------- */
+
+#define COLUMNS_MAX 12
+#define TEXTS_MAX   8
+
+/* Columns of numbers and of texts of one answer.  Texts are borrowed, or kept in `bytes` (added with text_copy). */
+struct rows {
+	struct column_writer columns[COLUMNS_MAX];
+	struct slice *texts[TEXTS_MAX];
+	size_t n_texts[TEXTS_MAX], cap_texts[TEXTS_MAX];
+	char **copies;
+	size_t n_copies, cap_copies;
+	sc_err err;
+};
+
+static void rows_init(struct rows *r)
+{
+	memset(r, 0, sizeof(*r));
+	for (size_t i = 0; i < COLUMNS_MAX; i++)
+		column_writer_init(&r->columns[i]);
+}
+
+static void rows_fini(struct rows *r)
+{
+	for (size_t i = 0; i < COLUMNS_MAX; i++)
+		column_writer_fini(&r->columns[i]);
+	for (size_t i = 0; i < TEXTS_MAX; i++)
+		mem_free(r->texts[i]);
+	for (size_t i = 0; i < r->n_copies; i++)
+		mem_free(r->copies[i]);
+	mem_free(r->copies);
+}
+
+static void put(struct rows *r, unsigned column, uint64_t v)
+{
+	column_put(&r->columns[column], v);
+	if (buf_err(&r->columns[column].bytes) != SC_OK)
+		r->err = SC_NOMEM;
+}
+
+static void put_text(struct rows *r, unsigned text, struct slice s)
+{
+	void *p = mem_grow(r->texts[text], &r->cap_texts[text], r->n_texts[text] + 1, sizeof(struct slice));
+
+	if (p == NULL) {
+		r->err = SC_NOMEM;
+		return;
+	}
+	r->texts[text] = p;
+	r->texts[text][r->n_texts[text]++] = s;
+}
+
+/* As put_text, for a text that will not last. */
+static void put_text_copy(struct rows *r, unsigned text, const char *s)
+{
+	char *copy = mem_strdup(s);
+	void *p = mem_grow(r->copies, &r->cap_copies, r->n_copies + 1, sizeof(char *));
+
+	if (p != NULL)
+		r->copies = p;
+	if (copy == NULL || p == NULL) {
+		mem_free(copy);
+		r->err = SC_NOMEM;
+		return;
+	}
+	r->copies[r->n_copies++] = copy;
+	put_text(r, text, slice_of(copy));
+}
+
+static struct column column(struct rows *r, unsigned i)
+{
+	return column_of(&r->columns[i]);
+}
+
+static struct slices texts(struct rows *r, unsigned i)
+{
+	return (struct slices){r->texts[i], r->n_texts[i]};
+}
+
+/* Send the answer made of the rows, or the error that came up. */
+static sc_err answer(struct conn *c, struct rows *r, uint64_t request, msg_type type, const void *m)
+{
+	sc_err err = r->err;
+
+	if (err == SC_OK)
+		err = conn_send(c, type, m);
+	if (err != SC_OK)
+		conn_send_error(c, request, err, "the answer cannot be made: %s", sc_err_text(err));
+	rows_fini(r);
+	return SC_OK;
+}
+
+static size_t limit_of(uint64_t asked, size_t most)
+{
+	return asked == 0 || asked > most ? most : (size_t)asked;
+}
+
+static struct job *find_job(struct scheduler *s, struct conn *c, uint64_t request, uint64_t id)
+{
+	struct job *j = core_job(s->core, id);
+
+	if (j == NULL)
+		conn_send_error(c, request, SC_NOT_FOUND, id == 0 ? "there are no jobs" : "there is no job %" PRIu64,
+				id);
+	return j;
+}
+
+static struct slice text_or_empty(const char *s)
+{
+	return slice_of(s != NULL ? s : "");
+}
+
+/* ---- jobs ----------------------------------------------------------------------------------------------------- */
+
+static void job_row(struct rows *r, const struct job *j, uint64_t now)
+{
+	put(r, 0, j->id);
+	put_text(r, 0, slice_of(j->name));
+	put_text(r, 1, slice_of(j->namespace));
+	put(r, 1, j->state);
+	put(r, 2, msg_zigzag(j->priority));
+	put(r, 3, now - j->submitted_us);
+	put(r, 4, (job_has_ended(j) ? j->ended_us : now) - j->submitted_us);
+	for (unsigned i = 0; i < TASK_STATES; i++)
+		put(r, 5, j->counts[i]);
+	put_text(r, 2, text_or_empty(j->text));
+}
+
+sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_list *m)
+{
+	struct msg_job_rows a = {.request = m->request};
+	uint64_t now = loop_now_us(s->loop);
+	size_t limit = limit_of(m->limit, ROWS_MAX), n = 0;
+	const struct job *j = core_job_last(s->core);
+	struct rows r;
+
+	if (m->job != 0) {
+		j = find_job(s, c, m->request, m->job);
+		if (j == NULL)
+			return SC_OK;
+		limit = 1;
+	}
+	rows_init(&r);
+	for (; j != NULL; j = core_job_prev(s->core, j)) {
+		if ((m->before != 0 && j->id >= m->before) ||
+		    (m->namespace.n > 0 && !slice_is(m->namespace, j->namespace)))
+			continue;
+		if (n == limit) {
+			a.more = m->job == 0;
+			break;
+		}
+		job_row(&r, j, now);
+		n++;
+	}
+	a.job = column(&r, 0);
+	a.name = texts(&r, 0);
+	a.namespace = texts(&r, 1);
+	a.state = column(&r, 1);
+	a.priority = column(&r, 2);
+	a.submitted_us = column(&r, 3);
+	a.elapsed_us = column(&r, 4);
+	a.counts = column(&r, 5);
+	a.text = texts(&r, 2);
+	return answer(c, &r, m->request, MSG_job_rows, &a);
+}
+
+/* ---- tasks ---------------------------------------------------------------------------------------------------- */
+
+/* The worker a person would connect with the task: who runs it, or holds what it left. */
+static struct slice worker_of(const struct scheduler *s, const struct task *t)
+{
+	const struct worker *w = core_worker(s->core, t->worker != NO_WORKER ? t->worker : t->holder);
+
+	return slice_of(w != NULL ? w->name : "");
+}
+
+static void task_row(struct scheduler *s, struct rows *r, const struct job *j, uint32_t task)
+{
+	const struct task *t = &j->tasks[task];
+	char key[JOB_KEY_MAX];
+
+	put(r, 0, task);
+	put_text_copy(r, 0, job_key(j, task, key, sizeof(key)));
+	put(r, 1, t->state);
+	put_text(r, 1, worker_of(s, t));
+	put(r, 2, t->attempts);
+	put(r, 3, t->elapsed_us);
+	put(r, 4, t->result_bytes);
+}
+
+sc_err report_tasks(struct scheduler *s, struct conn *c, const struct msg_task_list *m)
+{
+	struct msg_task_rows a = {.request = m->request};
+	const struct job *j = find_job(s, c, m->request, m->job);
+	size_t limit = limit_of(m->limit, ROWS_MAX), n = 0, looked = 0;
+	uint64_t at = m->from, end;
+	struct rows r;
+	uint32_t only;
+
+	if (j == NULL)
+		return SC_OK;
+	end = j->n_tasks;
+	if (m->key.n > 0) {
+		if (job_find_task(j, m->key, &only) != SC_OK) {
+			conn_send_error(c, m->request, SC_NOT_FOUND, "job %" PRIu64 " has no task '%.*s'", j->id,
+					(int)m->key.n, m->key.p);
+			return SC_OK;
+		}
+		at = only;
+		end = at + 1;
+	}
+	rows_init(&r);
+	a.job = j->id;
+	for (; at < end && n < limit && looked < SCAN_MAX; at++, looked++) {
+		if (m->states != 0 && (m->states >> j->tasks[at].state & 1) == 0)
+			continue;
+		task_row(s, &r, j, (uint32_t)at);
+		n++;
+	}
+	a.next = at < end ? at : 0;
+	a.task = column(&r, 0);
+	a.key = texts(&r, 0);
+	a.state = column(&r, 1);
+	a.worker = texts(&r, 1);
+	a.attempts = column(&r, 2);
+	a.elapsed_us = column(&r, 3);
+	a.result_bytes = column(&r, 4);
+	return answer(c, &r, m->request, MSG_task_rows, &a);
+}
+
+#define INPUTS_SHOWN 100u
+
+static void fill_failure(struct msg_task_info *a, const struct task *t)
+{
+	const struct task_detail *d = t->detail;
+
+	if (d == NULL)
+		return;
+	a->cause = d->cause;
+	a->status = d->status;
+	a->text = text_or_empty(d->text);
+	if (a->text.n > 4096)
+		a->text.n = 4096;
+	a->stderr_tail = (struct slice){d->stderr_tail, d->stderr_tail_bytes};
+	a->stderr_bytes = d->stderr_bytes;
+}
+
+sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_show *m)
+{
+	struct msg_task_info a = {.request = m->request};
+	const struct job *j = find_job(s, c, m->request, m->job);
+	char key[JOB_KEY_MAX], input[JOB_KEY_MAX];
+	const struct task *t;
+	const struct group *g;
+	struct buf explain;
+	struct rows r;
+	uint32_t task;
+
+	if (j == NULL)
+		return SC_OK;
+	if (job_find_task(j, m->key, &task) != SC_OK) {
+		conn_send_error(c, m->request, SC_NOT_FOUND, "job %" PRIu64 " has no task '%.*s'", j->id, (int)m->key.n,
+				m->key.p);
+		return SC_OK;
+	}
+	t = &j->tasks[task];
+	g = &j->groups[t->group];
+	rows_init(&r);
+	buf_init(&explain, 8192);
+	core_explain(s->core, j, task, loop_now_us(s->loop), &explain);
+	for (uint32_t e = 0; e < job_n_inputs(j, task) && e < INPUTS_SHOWN; e++)
+		put_text_copy(&r, 0, job_key(j, j->in[j->in_start[task] + e], input, sizeof(input)));
+	a.job = j->id;
+	a.task = task;
+	a.key = slice_of(job_key(j, task, key, sizeof(key)));
+	a.group = slice_of(g->name);
+	a.state = t->state;
+	a.reason = slice_of(task_event_text(t->reason));
+	a.explain = (struct slice){(const char *)explain.data, explain.len};
+	a.worker = worker_of(s, t);
+	a.attempts = t->attempts;
+	a.crashes = t->crashes;
+	fill_failure(&a, t);
+	a.elapsed_us = t->elapsed_us;
+	a.cpu_us = (uint64_t)t->cpu_us;
+	a.rss_bytes = (uint64_t)t->rss_kib * 1024;
+	a.result_bytes = t->result_bytes;
+	a.request_text = slice_of(g->class->text);
+	a.inputs = texts(&r, 0);
+	a.n_inputs = job_n_inputs(j, task);
+	a.n_consumers = job_n_consumers(j, task);
+	a.item = job_item(j, task);
+	if (a.item.n > 65536)
+		a.item.n = 65536;
+	answer(c, &r, m->request, MSG_task_info, &a);
+	buf_fini(&explain);
+	return SC_OK;
+}
+
+/* ---- results -------------------------------------------------------------------------------------------------- */
+
+/* Places are by worker number; the message names each address once. */
+static uint64_t place_of(struct scheduler *s, struct rows *r, uint32_t number, uint64_t **places, sc_err *err)
+{
+	const struct worker *w = core_worker(s->core, number);
+
+	if (w == NULL)
+		return 0;
+	if (*places == NULL)
+		*places = mem_calloc(core_workers_end(s->core), sizeof(**places));
+	if (*places == NULL) {
+		*err = SC_NOMEM;
+		return 0;
+	}
+	if ((*places)[number] == 0) {
+		put_text(r, 0, slice_of(w->address));
+		(*places)[number] = r->n_texts[0];
+	}
+	return (*places)[number];
+}
+
+static void place_row(struct scheduler *s, struct rows *r, struct job *j, uint32_t task, int recompute,
+		      uint64_t **places)
+{
+	const struct task *t = &j->tasks[task];
+
+	if (recompute)
+		(void)core_result_want(s->core, j, task, loop_now_us(s->loop));
+	put(r, 0, task);
+	put(r, 1, t->state);
+	put(r, 2, t->result_bytes);
+	put(r, 3, t->detail != NULL ? t->detail->stderr_bytes : 0);
+	put(r, 4, place_of(s, r, t->holder, places, &r->err));
+}
+
+sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_result_locate *m)
+{
+	struct msg_result_places a = {.request = m->request};
+	struct job *j = find_job(s, c, m->request, m->job);
+	size_t limit = limit_of(m->limit, PLACES_MAX);
+	uint64_t *places = NULL, at = m->from;
+	struct column_reader ids;
+	struct rows r;
+
+	if (j == NULL)
+		return SC_OK;
+	rows_init(&r);
+	a.job = j->id;
+	column_read(&ids, &m->task);
+	for (size_t i = 0; i < m->task.count; i++) {
+		uint64_t t = column_next(&ids);
+
+		if (t >= j->n_tasks) {
+			conn_send_error(c, m->request, SC_NOT_FOUND, "job %" PRIu64 " has no task number %" PRIu64,
+					j->id, t);
+			rows_fini(&r);
+			mem_free(places);
+			return SC_OK;
+		}
+		place_row(s, &r, j, (uint32_t)t, m->recompute != 0, &places);
+	}
+	if (m->task.count == 0) {
+		for (size_t n = 0; at < j->n_tasks && n < limit; at++, n++)
+			place_row(s, &r, j, (uint32_t)at, m->recompute != 0, &places);
+		a.next = at < j->n_tasks ? at : 0;
+	}
+	mem_free(places);
+	a.task = column(&r, 0);
+	a.state = column(&r, 1);
+	a.result_bytes = column(&r, 2);
+	a.stderr_bytes = column(&r, 3);
+	a.holder = column(&r, 4);
+	a.holders = texts(&r, 0);
+	return answer(c, &r, m->request, MSG_result_places, &a);
+}
+
+/* ---- workers -------------------------------------------------------------------------------------------------- */
+
+static void worker_row(struct scheduler *s, struct rows *r, const struct worker *w)
+{
+	static const struct worker_peer unknown;
+	const struct worker_peer *p = worker_link_of(s, w->number);
+	struct buf labels;
+
+	if (p == NULL)
+		p = &unknown;
+	put(r, 0, w->number);
+	put_text(r, 0, slice_of(w->name));
+	put_text(r, 1, slice_of(w->pool));
+	put_text(r, 2, slice_of(w->host));
+	put_text(r, 3, slice_of(w->address));
+	put(r, 1, w->pid);
+	put(r, 2, w->status);
+	put_text(r, 4, slice_of(w->resources_text));
+	buf_init(&labels, 0);
+	for (size_t i = 0; i < w->n_labels; i++)
+		buf_printf(&labels, "%s%s", i > 0 ? "," : "", w->labels[i].p);
+	put_text_copy(r, 5, buf_str(&labels));
+	buf_fini(&labels);
+	put(r, 3, w->in_flight.n);
+	put(r, 4, p->running);
+	put(r, 5, w->n_ended);
+	put(r, 6, w->held.n);
+	put(r, 7, w->held_bytes);
+	put(r, 8, p->cpu_percent);
+	put(r, 9, p->memory_bytes);
+	put(r, 10, w->memory_limit_bytes);
+	put(r, 11, p->seen_us != 0 ? loop_now_us(s->loop) - p->seen_us : 0);
+}
+
+sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_worker_list *m)
+{
+	struct msg_worker_rows a = {.request = m->request};
+	size_t limit = limit_of(m->limit, ROWS_MAX), n = 0;
+	uint64_t at = m->from, end = core_workers_end(s->core);
+	struct rows r;
+
+	rows_init(&r);
+	for (; at < end && n < limit; at++) {
+		const struct worker *w = core_worker(s->core, (uint32_t)at);
+
+		if (w == NULL)
+			continue;
+		worker_row(s, &r, w);
+		n++;
+	}
+	a.next = at < end ? at : 0;
+	a.worker = column(&r, 0);
+	a.name = texts(&r, 0);
+	a.pool = texts(&r, 1);
+	a.host = texts(&r, 2);
+	a.address = texts(&r, 3);
+	a.pid = column(&r, 1);
+	a.status = column(&r, 2);
+	a.resources = texts(&r, 4);
+	a.labels = texts(&r, 5);
+	a.assigned = column(&r, 3);
+	a.running = column(&r, 4);
+	a.done = column(&r, 5);
+	a.held = column(&r, 6);
+	a.held_bytes = column(&r, 7);
+	a.cpu_percent = column(&r, 8);
+	a.memory_bytes = column(&r, 9);
+	a.memory_limit_bytes = column(&r, 10);
+	a.seen_us = column(&r, 11);
+	return answer(c, &r, m->request, MSG_worker_rows, &a);
+}

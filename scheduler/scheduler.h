@@ -1,0 +1,114 @@
+/*
+ * scheduler.h - the shell around the core: who is connected, and one turn of the loop.
+ *
+ * Messages are decoded and handed to the core as they arrive; at the end of the turn the core schedules, its actions
+ * become messages (outbox.c) and are written.  All on the loop's thread.
+ */
+#ifndef SCHEDULER_SCHEDULER_H
+#define SCHEDULER_SCHEDULER_H
+
+#include <sys/queue.h>
+
+#include "base/hash.h"
+#include "base/options.h"
+#include "net/access.h"
+#include "net/loop.h"
+#include "net/server.h"
+#include "scheduler/core/core.h"
+
+struct scheduler;
+struct outbox;
+
+/* Groups of one job that a worker has been told about. */
+struct known_job {
+	uint64_t job;
+	uint32_t n_groups;
+	UT_hash_handle hh;
+	uint8_t defined[]; /* a bit per group */
+};
+
+/* A connected worker; `number` is 0 until it has registered. */
+struct worker_peer {
+	TAILQ_ENTRY(worker_peer) link;
+	struct scheduler *scheduler;
+	struct conn *conn;
+	uint32_t number;
+	int leaving; /* it said so: its end is no surprise */
+	uint64_t seen_us;
+	struct known_job *known;
+	/* of its last heartbeat */
+	uint64_t cpu_percent, memory_bytes, running, queued, held, held_bytes, spilled_bytes;
+	/* this turn's actions for it: indices into the core's array, chained by outbox */
+	uint32_t first_action, last_action;
+	int is_touched;
+};
+
+struct watch;
+
+/* A connected client. */
+struct client_peer {
+	TAILQ_ENTRY(client_peer) link;
+	struct scheduler *scheduler;
+	struct conn *conn;
+	TAILQ_HEAD(, watch) watches;
+	unsigned n_watches;
+};
+
+struct scheduler {
+	struct loop *loop;
+	struct core *core;
+	struct server *server;
+	const struct options *options;
+	struct access access;
+	char data_secret[64];
+	struct worker_peer **peers; /* by worker number */
+	size_t cap_peers;
+	TAILQ_HEAD(, worker_peer) workers;
+	TAILQ_HEAD(, client_peer) clients;
+	struct outbox *outbox;
+	struct watch_table *watches;
+	struct loop_timer *core_timer;	/* the core's next due time */
+	struct loop_timer *watch_timer; /* silent workers */
+	uint64_t next_name;
+	int stopping;
+};
+
+/* options are borrowed.  SC_NOMEM. */
+sc_err scheduler_new(struct loop *l, const struct options *o, const struct access *a, struct scheduler **out);
+void scheduler_free(struct scheduler *s); /* NULL is fine */
+
+/* End soon: workers are told to go if asked, then the loop stops. */
+void scheduler_stop(struct scheduler *s, int stop_workers);
+
+/* worker_link.c */
+sc_err worker_link_new(struct scheduler *s, struct conn *c);
+void worker_link_check_silence(struct scheduler *s);
+struct worker_peer *worker_link_of(const struct scheduler *s, uint32_t number); /* NULL: none */
+
+/* client_link.c */
+sc_err client_link_new(struct scheduler *s, struct conn *c);
+
+/* outbox.c - actions become messages */
+sc_err outbox_new(struct outbox **out);
+void outbox_free(struct outbox *o);
+void outbox_dispatch(struct scheduler *s);
+
+/* watches.c - clients that want to know how far a job is */
+sc_err watch_table_new(struct scheduler *s, struct watch_table **out);
+void watch_table_free(struct watch_table *t);
+/* Sends the state now; SC_LIMIT. */
+sc_err watch_add(struct client_peer *p, struct job *j, uint64_t request, uint64_t interval_us);
+void watch_job_ended(struct scheduler *s, const struct job *j);
+void watch_client_gone(struct client_peer *p);
+
+/* submit.c */
+sc_err submit_job(struct scheduler *s, const struct msg_submit *m, uint64_t *id, struct buf *error);
+
+/* report.c - answers to questions */
+sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_list *m);
+sc_err report_tasks(struct scheduler *s, struct conn *c, const struct msg_task_list *m);
+sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_show *m);
+sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_result_locate *m);
+sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_worker_list *m);
+
+#endif

@@ -1,0 +1,187 @@
+/* submit.c - a job as it travels becomes a job as the core takes it. */
+#include <inttypes.h>
+
+#include "base/mem.h"
+#include "scheduler/scheduler.h"
+
+#define DEFAULT_NAMESPACE "default"
+
+/* A column of one value per group, or an empty one for the default. */
+static sc_err check_column(const char *name, const struct column *c, size_t n, int may_be_empty, struct buf *error)
+{
+	if (c->count == n || (may_be_empty && c->count == 0))
+		return SC_OK;
+	buf_printf(error, "submit: %s has %zu values for %zu groups", name, c->count, n);
+	return SC_MALFORMED;
+}
+
+static sc_err check_columns(const struct msg_submit *m, struct buf *error)
+{
+	size_t n = m->group_name.n;
+	sc_err err = check_column("group_n_tasks", &m->group_n_tasks, n, 0, error);
+
+	if (err == SC_OK)
+		err = check_column("group_kind", &m->group_kind, n, 0, error);
+	if (err == SC_OK)
+		err = check_column("group_body", &m->group_body, n, 0, error);
+	if (err == SC_OK)
+		err = check_column("group_request", &m->group_request, n, 1, error);
+	if (err == SC_OK)
+		err = check_column("group_index_first", &m->group_index_first, n, 1, error);
+	if (err == SC_OK)
+		err = check_column("group_index_step", &m->group_index_step, n, 1, error);
+	if (err == SC_OK)
+		err = check_column("group_flags", &m->group_flags, n, 1, error);
+	if (err == SC_OK)
+		err = check_column("group_retries", &m->group_retries, n, 1, error);
+	if (err == SC_OK)
+		err = check_column("group_time_limit_ms", &m->group_time_limit_ms, n, 1, error);
+	if (err == SC_OK)
+		err = check_column("group_priority", &m->group_priority, n, 1, error);
+	return err;
+}
+
+static uint32_t narrow(uint64_t v)
+{
+	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX; /* refused later, as out of range */
+}
+
+static sc_err read_groups(const struct msg_submit *m, struct group_spec *groups, struct buf *error)
+{
+	struct column_reader n_tasks, first, step, flags, kind, body, request, retries, limit, priority;
+
+	column_read(&n_tasks, &m->group_n_tasks);
+	column_read(&first, &m->group_index_first);
+	column_read(&step, &m->group_index_step);
+	column_read(&flags, &m->group_flags);
+	column_read(&kind, &m->group_kind);
+	column_read(&body, &m->group_body);
+	column_read(&request, &m->group_request);
+	column_read(&retries, &m->group_retries);
+	column_read(&limit, &m->group_time_limit_ms);
+	column_read(&priority, &m->group_priority);
+	for (size_t i = 0; i < m->group_name.n; i++) {
+		struct group_spec *g = &groups[i];
+		uint64_t which = column_next(&request);
+
+		*g = (struct group_spec){
+			.name = m->group_name.v[i],
+			.n_tasks = narrow(column_next(&n_tasks)),
+			.index_first = column_next(&first),
+			.index_step = column_next(&step),
+			.flags = narrow(column_next(&flags)),
+			.kind = narrow(column_next(&kind)),
+			.body = narrow(column_next(&body)),
+			.retries = narrow(column_next(&retries)),
+			.time_limit_ms = column_next(&limit),
+			.priority = msg_unzigzag(column_next(&priority)),
+		};
+		if (g->priority > 1000000 || g->priority < -1000000) {
+			buf_printf(error,
+				   "submit: priority %" PRId64 " of group '%.*s': -1000000 to 1000000 are allowed",
+				   g->priority, (int)g->name.n, g->name.p);
+			return SC_INVALID;
+		}
+		if (m->group_request.count > 0 && which >= m->requests.n) {
+			buf_printf(error, "submit: request %" PRIu64 " of %zu", which, m->requests.n);
+			return SC_MALFORMED;
+		}
+		if (m->group_request.count > 0)
+			g->request = m->requests.v[which];
+	}
+	return SC_OK;
+}
+
+/* Both columns become compressed sparse rows, owned by the caller. */
+static sc_err read_edges(const struct msg_submit *m, uint64_t n_tasks, struct job_spec *spec, struct buf *error)
+{
+	struct column_reader n, input;
+	uint64_t sum = 0;
+
+	if (m->n_inputs.count == 0 && m->input.count == 0)
+		return SC_OK;
+	if (m->n_inputs.count != n_tasks) {
+		buf_printf(error, "submit: n_inputs has %zu values for %" PRIu64 " tasks", m->n_inputs.count, n_tasks);
+		return SC_MALFORMED;
+	}
+	spec->in_start = mem_malloc(((size_t)n_tasks + 1) * sizeof(*spec->in_start));
+	spec->in = mem_malloc(m->input.count * sizeof(*spec->in));
+	if (spec->in_start == NULL || spec->in == NULL)
+		return SC_NOMEM;
+	column_read(&n, &m->n_inputs);
+	for (size_t i = 0; i < n_tasks; i++) {
+		uint64_t k = column_next(&n);
+
+		spec->in_start[i] = (uint32_t)sum;
+		if (k > m->input.count - sum) {
+			sum = UINT64_MAX;
+			break;
+		}
+		sum += k;
+	}
+	if (sum != m->input.count || sum > UINT32_MAX) {
+		buf_printf(error, "submit: n_inputs does not add up to the %zu inputs", m->input.count);
+		return SC_MALFORMED;
+	}
+	spec->in_start[n_tasks] = (uint32_t)sum;
+	column_read(&input, &m->input);
+	for (size_t i = 0; i < sum; i++)
+		spec->in[i] = narrow(column_next(&input));
+	return SC_OK;
+}
+
+static sc_err read_after(const struct msg_submit *m, uint64_t **out)
+{
+	struct column_reader r;
+
+	*out = mem_malloc(m->after.count * sizeof(**out));
+	if (*out == NULL)
+		return SC_NOMEM;
+	column_read(&r, &m->after);
+	for (size_t i = 0; i < m->after.count; i++)
+		(*out)[i] = column_next(&r);
+	return SC_OK;
+}
+
+static uint64_t count_tasks(const struct group_spec *groups, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += groups[i].n_tasks;
+	return sum;
+}
+
+sc_err submit_job(struct scheduler *s, const struct msg_submit *m, uint64_t *id, struct buf *error)
+{
+	struct group_spec *groups = mem_malloc(m->group_name.n * sizeof(*groups));
+	struct job_spec spec = {0};
+	uint64_t *after = NULL;
+	sc_err err = groups == NULL ? SC_NOMEM : check_columns(m, error);
+
+	if (err == SC_OK)
+		err = read_groups(m, groups, error);
+	if (err == SC_OK)
+		err = read_edges(m, count_tasks(groups, m->group_name.n), &spec, error);
+	if (err == SC_OK)
+		err = read_after(m, &after);
+	if (err == SC_OK) {
+		spec.name = m->name;
+		spec.namespace = m->namespace.n > 0 ? m->namespace : slice_of(DEFAULT_NAMESPACE);
+		spec.priority = m->priority;
+		spec.after = after;
+		spec.n_after = m->after.count;
+		spec.groups = groups;
+		spec.n_groups = (uint32_t)m->group_name.n;
+		spec.bodies = m->bodies;
+		spec.items = m->items;
+		err = core_submit(s->core, &spec, loop_now_us(s->loop), id, error);
+	}
+	if (err != SC_OK) {
+		mem_free(spec.in_start);
+		mem_free(spec.in);
+	}
+	mem_free(after);
+	mem_free(groups);
+	return err;
+}

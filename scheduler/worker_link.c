@@ -1,0 +1,367 @@
+/* worker_link.c - messages from workers, and workers that fall silent. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "scheduler/scheduler.h"
+
+/* How each message of the table is taken from a worker: FROM_x for the sender x in messages.def. */
+#define FROM_ANY(name)                                                                                                 \
+	case MSG_##name:                                                                                               \
+		return on_##name(p, &m->u.name);
+#define FROM_WORKER(name)                                                                                              \
+	case MSG_##name:                                                                                               \
+		return on_##name(p, &m->u.name);
+#define FROM_SCHEDULER(name)
+#define FROM_CLIENT(name)
+#define FROM_PEER(name)
+#define FROM_HOLDER(name)
+#define FROM_AGENT(name)
+#define FROM_SLOT(name)
+#define FROM_BODY(name)
+
+static sc_err wrong(struct worker_peer *p, const char *what, uint64_t job, uint64_t task)
+{
+	return conn_fail(p->conn, SC_UNEXPECTED, "%s: job %" PRIu64 " task %" PRIu64 " was not given to this worker",
+			 what, job, task);
+}
+
+/* A job a worker speaks of.  One forgotten meanwhile is no mistake of the worker's. */
+static struct job *job_of(struct worker_peer *p, uint64_t id)
+{
+	return id == 0 ? NULL : core_job(p->scheduler->core, id);
+}
+
+static sc_err on_hello(struct worker_peer *p, const struct msg_hello *m)
+{
+	(void)p;
+	(void)m;
+	return SC_UNEXPECTED;
+}
+
+static sc_err on_welcome(struct worker_peer *p, const struct msg_welcome *m)
+{
+	(void)p;
+	(void)m;
+	return SC_UNEXPECTED;
+}
+
+static sc_err on_error(struct worker_peer *p, const struct msg_error *m)
+{
+	log_warn("worker", "error", "peer=%s code=%" PRIu64 " text=\"%.*s\"", conn_peer(p->conn), m->code,
+		 (int)(m->text.n < 200 ? m->text.n : 200), m->text.p);
+	return SC_OK;
+}
+
+static sc_err on_ping(struct worker_peer *p, const struct msg_ping *m)
+{
+	struct msg_pong pong = {m->nonce};
+
+	return conn_send(p->conn, MSG_pong, &pong);
+}
+
+static sc_err on_pong(struct worker_peer *p, const struct msg_pong *m)
+{
+	(void)p;
+	(void)m;
+	return SC_OK;
+}
+
+static sc_err on_ok(struct worker_peer *p, const struct msg_ok *m)
+{
+	(void)p;
+	(void)m;
+	return SC_UNEXPECTED;
+}
+
+static sc_err remember_peer(struct scheduler *s, struct worker_peer *p)
+{
+	size_t old = s->cap_peers;
+	void *m = mem_grow(s->peers, &s->cap_peers, (size_t)p->number + 1, sizeof(struct worker_peer *));
+
+	if (m == NULL)
+		return SC_NOMEM;
+	s->peers = m;
+	for (size_t i = old; i < s->cap_peers; i++)
+		s->peers[i] = NULL;
+	s->peers[p->number] = p;
+	return SC_OK;
+}
+
+static sc_err on_worker_register(struct worker_peer *p, const struct msg_worker_register *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct msg_worker_registered answer = {0};
+	struct worker_spec spec = {m->name,	 m->pool,   m->host,	      m->data_address,
+				   m->resources, m->labels, (uint32_t)m->pid, m->memory_limit_bytes};
+	char name[64];
+	struct buf error;
+	sc_err err;
+
+	if (p->number != 0)
+		return conn_fail(p->conn, SC_UNEXPECTED, "a worker registers once");
+	if (m->name.n == 0) {
+		do
+			snprintf(name, sizeof(name), "worker-%" PRIu64, s->next_name++);
+		while (core_worker_by_name(s->core, slice_of(name)) != NULL);
+		spec.name = slice_of(name);
+	}
+	buf_init(&error, 0);
+	err = core_worker_add(s->core, &spec, loop_now_us(s->loop), &p->number, &error);
+	if (err == SC_OK)
+		err = remember_peer(s, p);
+	if (err != SC_OK) {
+		conn_fail(p->conn, err, "%s", error.len > 0 ? buf_str(&error) : sc_err_text(err));
+		if (p->number != 0)
+			core_worker_lost(s->core, p->number, loop_now_us(s->loop));
+		p->number = 0;
+		buf_fini(&error);
+		return err;
+	}
+	buf_fini(&error);
+	log_info("worker", "registered", "name=%s number=%u peer=%s resources=%s",
+		 core_worker(s->core, p->number)->name, p->number, conn_peer(p->conn),
+		 core_worker(s->core, p->number)->resources_text);
+	answer.worker = p->number;
+	answer.name = spec.name;
+	answer.heartbeat_ms = s->options->scheduler_heartbeat_interval / US_PER_MS;
+	return conn_send(p->conn, MSG_worker_registered, &answer);
+}
+
+static sc_err on_heartbeat(struct worker_peer *p, const struct msg_heartbeat *m)
+{
+	p->cpu_percent = m->cpu_percent;
+	p->memory_bytes = m->memory_bytes;
+	p->running = m->running;
+	p->queued = m->queued;
+	p->held = m->held;
+	p->held_bytes = m->held_bytes;
+	p->spilled_bytes = m->spilled_bytes;
+	return SC_OK;
+}
+
+static sc_err on_tasks_running(struct worker_peer *p, const struct msg_tasks_running *m)
+{
+	struct job *j = job_of(p, m->job);
+	struct column_reader r;
+
+	column_read(&r, &m->task);
+	for (size_t i = 0; j != NULL && i < m->task.count; i++) {
+		uint64_t task = column_next(&r);
+
+		if (task >= j->n_tasks || core_task_started(p->scheduler->core, p->number, j, (uint32_t)task) != SC_OK)
+			return wrong(p, "tasks_running", m->job, task);
+	}
+	return SC_OK;
+}
+
+/* A column may be left out; otherwise it is as long as the first. */
+static int fits(const struct column *c, size_t n)
+{
+	return c->count == 0 || c->count == n;
+}
+
+static sc_err on_tasks_done(struct worker_peer *p, const struct msg_tasks_done *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct job *j = job_of(p, m->job);
+	struct column_reader task, result, errs, elapsed, cpu, rss;
+	size_t n = m->task.count;
+
+	if (!fits(&m->result_bytes, n) || !fits(&m->stderr_bytes, n) || !fits(&m->elapsed_us, n) ||
+	    !fits(&m->cpu_us, n) || !fits(&m->rss_bytes, n))
+		return conn_fail(p->conn, SC_MALFORMED, "tasks_done: columns of different lengths");
+	column_read(&task, &m->task);
+	column_read(&result, &m->result_bytes);
+	column_read(&errs, &m->stderr_bytes);
+	column_read(&elapsed, &m->elapsed_us);
+	column_read(&cpu, &m->cpu_us);
+	column_read(&rss, &m->rss_bytes);
+	for (size_t i = 0; j != NULL && i < n; i++) {
+		uint64_t t = column_next(&task);
+		struct task_outcome o = {column_next(&result), column_next(&errs), column_next(&elapsed),
+					 column_next(&cpu), column_next(&rss)};
+
+		if (t >= j->n_tasks ||
+		    core_task_done(s->core, p->number, j, (uint32_t)t, &o, loop_now_us(s->loop)) != SC_OK)
+			return wrong(p, "tasks_done", m->job, t);
+	}
+	return SC_OK;
+}
+
+static sc_err on_task_failed(struct worker_peer *p, const struct msg_task_failed *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct job *j = job_of(p, m->job);
+	struct task_failure f = {
+		.cause = (uint32_t)m->cause,
+		.status = (uint32_t)m->status,
+		.text = m->text,
+		.stderr_tail = m->stderr_tail,
+		.outcome = {m->result_bytes, m->stderr_bytes, m->elapsed_us, m->cpu_us, m->rss_bytes},
+	};
+
+	if (j == NULL)
+		return SC_OK;
+	if (m->task >= j->n_tasks ||
+	    core_task_failed(s->core, p->number, j, (uint32_t)m->task, &f, loop_now_us(s->loop)) != SC_OK)
+		return wrong(p, "task_failed", m->job, m->task);
+	return SC_OK;
+}
+
+static sc_err on_inputs_missing(struct worker_peer *p, const struct msg_inputs_missing *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct job *j = job_of(p, m->job);
+	size_t n = m->input.count;
+	uint32_t *inputs, *holders;
+	struct column_reader r;
+	sc_err err;
+
+	if (j == NULL)
+		return SC_OK;
+	if (m->holders.n != n)
+		return conn_fail(p->conn, SC_MALFORMED, "inputs_missing: columns of different lengths");
+	inputs = mem_malloc(n * sizeof(*inputs));
+	holders = mem_calloc(n, sizeof(*holders));
+	if (inputs == NULL || holders == NULL) {
+		mem_free(inputs);
+		mem_free(holders);
+		return SC_NOMEM;
+	}
+	column_read(&r, &m->input);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t t = column_next(&r);
+		const struct worker *w;
+
+		inputs[i] = t < j->n_tasks ? (uint32_t)t : UINT32_MAX;
+		w = t < j->n_tasks ? core_worker(s->core, j->tasks[t].holder) : NULL;
+		if (w != NULL && slice_is(m->holders.v[i], w->address))
+			holders[i] = w->number;
+	}
+	err = m->task >= j->n_tasks ? SC_UNEXPECTED
+				    : core_inputs_missing(s->core, p->number, j, (uint32_t)m->task, inputs, holders, n,
+							  loop_now_us(s->loop));
+	mem_free(inputs);
+	mem_free(holders);
+	return err == SC_OK ? SC_OK : wrong(p, "inputs_missing", m->job, m->task);
+}
+
+static sc_err on_tasks_cancelled(struct worker_peer *p, const struct msg_tasks_cancelled *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct job *j = job_of(p, m->job);
+	struct column_reader r;
+
+	column_read(&r, &m->task);
+	for (size_t i = 0; j != NULL && i < m->task.count; i++) {
+		uint64_t t = column_next(&r);
+
+		if (t >= j->n_tasks ||
+		    core_task_stopped(s->core, p->number, j, (uint32_t)t, loop_now_us(s->loop)) != SC_OK)
+			return wrong(p, "tasks_cancelled", m->job, t);
+	}
+	return SC_OK;
+}
+
+static sc_err on_worker_leaving(struct worker_peer *p, const struct msg_worker_leaving *m)
+{
+	const struct worker *w = core_worker(p->scheduler->core, p->number);
+
+	p->leaving = 1;
+	core_worker_set_status(p->scheduler->core, p->number, WORKER_STOPPING);
+	log_info("worker", "leaving", "name=%s reason=\"%.*s\"", w != NULL ? w->name : "?",
+		 (int)(m->reason.n < 200 ? m->reason.n : 200), m->reason.p);
+	return SC_OK;
+}
+
+static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
+{
+	struct worker_peer *p = arg;
+
+	p->seen_us = loop_now_us(p->scheduler->loop);
+	if (p->number == 0 && m->type != MSG_worker_register)
+		return conn_fail(c, SC_UNEXPECTED, "%s before worker_register", msg_name(m->type));
+	switch (m->type) {
+#define MSG_BEGIN(name, code, from, text) FROM_##from(name)
+#define FIELD(msg, type, name, bound, text)
+#define MSG_END(name)
+#include "proto/messages.def"
+#undef MSG_BEGIN
+#undef FIELD
+#undef MSG_END
+	default:
+		return conn_fail(c, SC_UNEXPECTED, "%s is nothing a worker sends", msg_name(m->type));
+	}
+}
+
+static void forget_known(struct worker_peer *p)
+{
+	struct known_job *k, *next;
+
+	HASH_ITER (hh, p->known, k, next) {
+		HASH_DEL(p->known, k);
+		mem_free(k);
+	}
+}
+
+static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
+{
+	struct worker_peer *p = arg;
+	struct scheduler *s = p->scheduler;
+
+	if (p->number != 0) {
+		const struct worker *w = core_worker(s->core, p->number);
+
+		if (p->leaving || s->stopping)
+			log_info("worker", "left", "name=%s peer=%s", w->name, conn_peer(c));
+		else
+			log_warn("worker", "lost", "name=%s peer=%s error=%s reason=%s tasks=%zu", w->name,
+				 conn_peer(c), sc_err_name(why), log_quote(text), w->in_flight.n);
+		s->peers[p->number] = NULL;
+		core_worker_lost(s->core, p->number, loop_now_us(s->loop));
+		loop_wake(s->loop); /* closed after this turn's round: what it had waits for the next */
+	} else {
+		log_warn("worker", "refused", "peer=%s error=%s reason=%s", conn_peer(c), sc_err_name(why),
+			 log_quote(text));
+	}
+	TAILQ_REMOVE(&s->workers, p, link);
+	if (s->server != NULL)
+		server_left(s->server);
+	forget_known(p);
+	mem_free(p);
+}
+
+static const struct conn_handlers handlers = {NULL, on_message, on_close};
+
+sc_err worker_link_new(struct scheduler *s, struct conn *c)
+{
+	struct worker_peer *p = mem_calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return SC_NOMEM;
+	p->scheduler = s;
+	p->conn = c;
+	p->seen_us = loop_now_us(s->loop);
+	TAILQ_INSERT_TAIL(&s->workers, p, link);
+	conn_set_handlers(c, &handlers, p);
+	return SC_OK;
+}
+
+struct worker_peer *worker_link_of(const struct scheduler *s, uint32_t number)
+{
+	return number > 0 && number < s->cap_peers ? s->peers[number] : NULL;
+}
+
+void worker_link_check_silence(struct scheduler *s)
+{
+	uint64_t now = loop_now_us(s->loop);
+	struct worker_peer *p;
+
+	TAILQ_FOREACH (p, &s->workers, link) {
+		if (now - p->seen_us > s->options->scheduler_worker_timeout && !conn_is_closing(p->conn))
+			conn_abort(p->conn, SC_TIMEOUT, "not heard of within scheduler.worker-timeout");
+	}
+}
