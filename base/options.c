@@ -147,36 +147,16 @@ static const struct opt *find(const char *key)
 static const struct opt *nearest(const char *key)
 {
 	const struct opt *best = NULL;
-	unsigned best_distance = 4;
-	size_t n = strlen(key);
+	unsigned best_distance = TEXT_SLIP_MAX + 1;
 
-	if (n > 60)
-		return NULL;
 	for (size_t k = 0; k < N_OPTS; k++) {
 		char full[64];
-		unsigned row[64];
-		size_t m = (size_t)snprintf(full, sizeof(full), "%s.%s", table[k].section, table[k].key);
+		unsigned distance;
 
-		for (size_t j = 0; j <= m; j++)
-			row[j] = (unsigned)j;
-		for (size_t i = 1; i <= n; i++) {
-			unsigned corner = row[0];
-
-			row[0] = (unsigned)i;
-			for (size_t j = 1; j <= m; j++) {
-				unsigned up = row[j];
-				unsigned d = corner + (key[i - 1] != full[j - 1]);
-
-				if (up + 1 < d)
-					d = up + 1;
-				if (row[j - 1] + 1 < d)
-					d = row[j - 1] + 1;
-				corner = up;
-				row[j] = d;
-			}
-		}
-		if (row[m] < best_distance) {
-			best_distance = row[m];
+		snprintf(full, sizeof(full), "%s.%s", table[k].section, table[k].key);
+		distance = text_distance(key, full);
+		if (distance < best_distance) {
+			best_distance = distance;
 			best = &table[k];
 		}
 	}

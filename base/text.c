@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,34 @@ int text_equal_secret(const char *a, const char *b)
 	for (size_t i = 0; i < na; i++)
 		diff |= (unsigned)((unsigned char)a[i] ^ (unsigned char)(i < nb ? b[i] : 0));
 	return diff == 0;
+}
+
+unsigned text_distance(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	unsigned row[64]; /* of the usual table, one row at a time */
+
+	if (n > 60 || m > 60)
+		return UINT_MAX / 2;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned corner = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= m; j++) {
+			unsigned up = row[j];
+			unsigned d = corner + (a[i - 1] != b[j - 1]);
+
+			if (up + 1 < d)
+				d = up + 1;
+			if (row[j - 1] + 1 < d)
+				d = row[j - 1] + 1;
+			corner = up;
+			row[j] = d;
+		}
+	}
+	return row[m];
 }
 
 int text_is_name(const char *s, size_t len)

@@ -37,6 +37,11 @@ void text_random_hex(char *out, size_t n_bytes);
 /* Equal, in time that does not depend on where they differ (secrets).  */
 int text_equal_secret(const char *a, const char *b);
 
+/* How many letters have to be changed, added or left out to make one of the other; at least UINT_MAX / 2 when either is
+ * longer than 60 bytes.  Up to 3 is taken for a slip, see "did you mean". */
+unsigned text_distance(const char *a, const char *b);
+#define TEXT_SLIP_MAX 3u
+
 /* Whether s may be the name of a job, namespace, pool, worker, resource, group: 1..200 bytes of A-Za-z0-9_.-+:@, not
  * starting with a dot (a key is also a file name). */
 int text_is_name(const char *s, size_t len);
