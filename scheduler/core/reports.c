@@ -343,5 +343,7 @@ void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 			task_settle(c, w->in_flight.v[i].job, w->in_flight.v[i].task);
 	for (size_t i = 0; i < w->in_flight.n; i++)
 		job_update(c, w->in_flight.v[i].job, now_us);
+	for (size_t i = 0; i < w->held.n; i++) /* recomputing may have failed at once, for want of an input */
+		job_update(c, w->held.v[i].job, now_us);
 	worker_free(w);
 }

@@ -1,0 +1,617 @@
+/* sim.c - see sim.h. */
+#include "bench/sim.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "scheduler/core/core.h"
+
+#define STEP_US	      10000u
+#define FINISH_STEPS  200000u
+#define WORKERS_MAX   64u
+#define PERCENT(s, n) (roll(s, 100) < (n))
+
+const struct sim_options sim_options_default = {1, 400, 6, 6, 30};
+
+enum sim_event {
+	TO_ASSIGN,
+	TO_CANCEL,
+	TO_DROP,
+	TO_FORGET,
+	SAY_STARTED,
+	SAY_DONE,
+	SAY_FAILED,
+	SAY_STOPPED,
+	SAY_MISSING
+};
+
+/* A message under way. */
+struct sim_msg {
+	enum sim_event kind;
+	uint64_t job;
+	uint32_t task;
+	uint32_t holder, input; /* of SAY_MISSING */
+	uint64_t result_bytes, stderr_bytes;
+};
+
+struct sim_queue {
+	struct sim_msg *v;
+	size_t n, cap;
+};
+
+/* A task at a worker, or an output it holds. */
+struct sim_task {
+	uint64_t job;
+	uint32_t task;
+	int started, cancelled;
+};
+
+struct sim_set {
+	struct sim_task *v;
+	size_t n, cap;
+};
+
+struct sim_worker {
+	uint32_t number; /* 0: not there */
+	uint32_t serial; /* tells two workers apart that had the same number */
+	int slow;
+	struct sim_queue in, out;
+	struct sim_set tasks, held;
+};
+
+struct sim {
+	const struct sim_options *o;
+	struct sim_counts *counts;
+	struct buf *why;
+	uint64_t random;
+	struct core *core;
+	uint64_t now_us;
+	struct sim_worker workers[WORKERS_MAX];
+	uint32_t next_serial;
+	unsigned n_jobs;
+	uint64_t newest_job;
+	int quiet; /* no more faults: let it finish */
+	sc_err err;
+};
+
+static void wrong(struct sim *s, const char *what, uint64_t job, uint32_t task)
+{
+	if (s->err != SC_OK)
+		return;
+	s->err = SC_BAD_STATE;
+	buf_printf(s->why, "seed %" PRIu64 " step %" PRIu64 ": %s (job %" PRIu64 " task %u)", s->o->seed,
+		   s->counts->steps, what, job, task);
+}
+
+/* ---- chance: splitmix64 (Steele, Lea, Flood, OOPSLA 2014) ------------------------------------------------------ */
+
+static uint64_t draw(struct sim *s)
+{
+	uint64_t z = (s->random += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+static uint32_t roll(struct sim *s, uint32_t n)
+{
+	return n == 0 ? 0 : (uint32_t)(draw(s) % n);
+}
+
+/* ---- small containers ------------------------------------------------------------------------------------------ */
+
+static void push(struct sim *s, struct sim_queue *q, struct sim_msg m)
+{
+	void *p = mem_grow(q->v, &q->cap, q->n + 1, sizeof(*q->v));
+
+	if (p == NULL) {
+		s->err = SC_NOMEM;
+		return;
+	}
+	q->v = p;
+	q->v[q->n++] = m;
+}
+
+static struct sim_msg shift(struct sim_queue *q)
+{
+	struct sim_msg m = q->v[0];
+
+	memmove(q->v, q->v + 1, --q->n * sizeof(*q->v));
+	return m;
+}
+
+static struct sim_task *find(struct sim_set *set, uint64_t job, uint32_t task)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->v[i].job == job && set->v[i].task == task)
+			return &set->v[i];
+	return NULL;
+}
+
+static void add(struct sim *s, struct sim_set *set, uint64_t job, uint32_t task)
+{
+	void *p = mem_grow(set->v, &set->cap, set->n + 1, sizeof(*set->v));
+
+	if (p == NULL) {
+		s->err = SC_NOMEM;
+		return;
+	}
+	set->v = p;
+	set->v[set->n++] = (struct sim_task){.job = job, .task = task};
+}
+
+static void take_out(struct sim_set *set, struct sim_task *t)
+{
+	*t = set->v[--set->n];
+}
+
+static struct sim_worker *by_number(struct sim *s, uint32_t number)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].number == number && number != 0)
+			return &s->workers[i];
+	return NULL;
+}
+
+static unsigned n_alive(const struct sim *s)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		n += s->workers[i].number != 0;
+	return n;
+}
+
+static struct sim_worker *any_worker(struct sim *s)
+{
+	size_t at = roll(s, WORKERS_MAX);
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[(at + i) % WORKERS_MAX].number != 0)
+			return &s->workers[(at + i) % WORKERS_MAX];
+	return NULL;
+}
+
+static void worker_clear(struct sim_worker *w)
+{
+	mem_free(w->in.v);
+	mem_free(w->out.v);
+	mem_free(w->tasks.v);
+	mem_free(w->held.v);
+	*w = (struct sim_worker){0};
+}
+
+/* ---- what clients do ------------------------------------------------------------------------------------------- */
+
+static void submit(struct sim *s)
+{
+	static const char *const requests[] = {"", "cpus=1", "cpus=2", "gpu=1", "cpus=0.5,gpu=1", "cpus=0"};
+	struct group_spec groups[4];
+	char names[4][8];
+	struct slice body = slice_of("body");
+	struct job_spec spec = {.name = slice_of("sim"), .namespace = slice_of("default")};
+	uint32_t n_groups = 1 + roll(s, 4), n = 0;
+	uint64_t after, id;
+	struct buf error;
+
+	for (uint32_t i = 0; i < n_groups; i++) {
+		uint32_t flags[] = {0, 0, GROUP_KEEP, GROUP_WANT};
+
+		names[i][0] = (char)('a' + i);
+		names[i][1] = '\0';
+		groups[i] = (struct group_spec){.name = slice_of(names[i]),
+						.n_tasks = 1 + roll(s, s->o->max_tasks / n_groups),
+						.index_step = 1,
+						.flags = flags[roll(s, 4)],
+						.retries = roll(s, 3),
+						.request = slice_of(requests[roll(s, 6)]),
+						.priority = (int64_t)roll(s, 3)};
+		n += groups[i].n_tasks;
+	}
+	spec.groups = groups;
+	spec.n_groups = n_groups;
+	spec.bodies = (struct slices){&body, 1};
+	if (PERCENT(s, 80)) { /* edges, from earlier to later tasks */
+		uint32_t e = 0;
+
+		spec.in_start = mem_malloc((n + 1) * sizeof(uint32_t));
+		spec.in = mem_malloc((size_t)n * 4 * sizeof(uint32_t));
+		if (spec.in_start == NULL || spec.in == NULL) {
+			s->err = SC_NOMEM;
+			mem_free(spec.in_start);
+			mem_free(spec.in);
+			return;
+		}
+		for (uint32_t t = 0; t < n; t++) {
+			spec.in_start[t] = e;
+			for (uint32_t k = roll(s, 4); k > 0 && t > 0; k--)
+				spec.in[e++] = roll(s, t);
+		}
+		spec.in_start[n] = e;
+	}
+	after = s->newest_job;
+	if (after != 0 && PERCENT(s, 20)) {
+		spec.after = &after;
+		spec.n_after = 1;
+	}
+	buf_init(&error, 0);
+	if (core_submit(s->core, &spec, s->now_us, &id, &error) == SC_OK) {
+		s->newest_job = id;
+		s->counts->jobs++;
+		s->counts->tasks += n;
+	} else {
+		mem_free(spec.in_start);
+		mem_free(spec.in);
+	}
+	s->n_jobs++;
+	buf_fini(&error);
+}
+
+static struct job *any_job(struct sim *s)
+{
+	return s->newest_job == 0 ? NULL : core_job(s->core, 1 + roll(s, (uint32_t)s->newest_job));
+}
+
+static void client_step(struct sim *s)
+{
+	struct job *j = any_job(s);
+	uint32_t task;
+	uint64_t n;
+
+	if (s->n_jobs < s->o->max_jobs && PERCENT(s, 50)) {
+		submit(s);
+		return;
+	}
+	if (j == NULL)
+		return;
+	task = roll(s, j->n_tasks);
+	switch (roll(s, 10)) {
+	case 0:
+		core_job_cancel(s->core, j, s->now_us, &n);
+		break;
+	case 1:
+		core_job_forget(s->core, j);
+		break;
+	case 2:
+		core_tasks_retry(s->core, j, NULL, s->now_us, &n);
+		break;
+	case 3:
+		core_tasks_retry(s->core, j, &task, s->now_us, &n);
+		break;
+	case 4:
+		core_result_want(s->core, j, task, s->now_us);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- workers come and go --------------------------------------------------------------------------------------- */
+
+static void join(struct sim *s, const char *resources)
+{
+	char name[32];
+	struct worker_spec spec = {0};
+	struct buf error;
+	size_t i = 0;
+
+	while (i < WORKERS_MAX && s->workers[i].number != 0)
+		i++;
+	if (i == WORKERS_MAX)
+		return;
+	snprintf(name, sizeof(name), "w%u", ++s->next_serial);
+	spec.name = slice_of(name);
+	spec.pool = spec.host = slice_of("");
+	spec.address = slice_of(name);
+	spec.resources = slice_of(resources);
+	buf_init(&error, 0);
+	if (core_worker_add(s->core, &spec, s->now_us, &s->workers[i].number, &error) != SC_OK)
+		s->err = SC_NOMEM;
+	s->workers[i].serial = s->next_serial;
+	s->workers[i].slow = PERCENT(s, 20);
+	buf_fini(&error);
+}
+
+static void leave(struct sim *s, struct sim_worker *w)
+{
+	s->counts->faults++;
+	s->counts->lost_workers++;
+	core_worker_lost(s->core, w->number, s->now_us);
+	worker_clear(w);
+}
+
+static void world_step(struct sim *s)
+{
+	static const char *const has[] = {"cpus=1", "cpus=2", "cpus=4,gpu=1", "cpus=2,gpu=2"};
+	struct sim_worker *w = any_worker(s);
+
+	if (n_alive(s) < s->o->max_workers && PERCENT(s, 40)) {
+		join(s, has[roll(s, 4)]);
+		return;
+	}
+	if (w == NULL)
+		return;
+	if (PERCENT(s, 30))
+		leave(s, w);
+	else if (PERCENT(s, 30))
+		core_worker_set_status(s->core, w->number, PERCENT(s, 50) ? WORKER_DRAINING : WORKER_ACTIVE);
+}
+
+/* ---- what workers do ------------------------------------------------------------------------------------------- */
+
+static void deliver_to_worker(struct sim *s, struct sim_worker *w)
+{
+	struct sim_msg m = shift(&w->in);
+	struct sim_task *t = find(&w->tasks, m.job, m.task);
+
+	switch (m.kind) {
+	case TO_ASSIGN:
+		if (t != NULL)
+			wrong(s, "a worker is given a task it has", m.job, m.task);
+		add(s, &w->tasks, m.job, m.task);
+		break;
+	case TO_CANCEL:
+		if (t != NULL)
+			t->cancelled = 1;
+		else
+			s->counts->crossings++;
+		break;
+	case TO_DROP:
+		t = find(&w->held, m.job, m.task);
+		if (t == NULL)
+			wrong(s, "a worker is to drop what it does not hold", m.job, m.task);
+		else
+			take_out(&w->held, t);
+		break;
+	case TO_FORGET:
+		for (size_t i = w->held.n; i-- > 0;)
+			if (w->held.v[i].job == m.job)
+				take_out(&w->held, &w->held.v[i]);
+		break;
+	default:
+		break;
+	}
+}
+
+/* An input whose holder is gone, as the worker would find out; the fault injector also makes one up now and then. */
+static int missing_input(struct sim *s, struct sim_worker *w, const struct sim_task *t, struct sim_msg *m)
+{
+	struct job *j = core_job(s->core, t->job);
+
+	for (uint32_t e = 0; j != NULL && e < job_n_inputs(j, t->task); e++) {
+		uint32_t i = j->in[j->in_start[t->task] + e], holder = j->tasks[i].holder;
+		struct sim_worker *h = by_number(s, holder);
+
+		if (j->tasks[i].state == TASK_DONE && j->tasks[i].result_bytes > 0 && h != NULL && !s->quiet &&
+		    PERCENT(s, 5)) {
+			*m = (struct sim_msg){
+				.kind = SAY_MISSING, .job = t->job, .task = t->task, .input = i, .holder = holder};
+			s->counts->faults++;
+			return 1;
+		}
+	}
+	(void)w;
+	return 0;
+}
+
+static void work(struct sim *s, struct sim_worker *w)
+{
+	struct sim_task *t;
+	struct sim_msg m;
+
+	if (w->tasks.n == 0)
+		return;
+	t = &w->tasks.v[roll(s, (uint32_t)w->tasks.n)];
+	m = (struct sim_msg){.job = t->job, .task = t->task};
+	if (t->cancelled && PERCENT(s, 70)) {
+		m.kind = SAY_STOPPED;
+	} else if (!t->started && !t->cancelled && missing_input(s, w, t, &m)) {
+		/* as filled in */
+	} else if (!t->started && PERCENT(s, 50)) {
+		t->started = 1;
+		m.kind = SAY_STARTED;
+		push(s, &w->out, m);
+		return;
+	} else if (PERCENT(s, s->quiet ? 0 : 15)) {
+		m.kind = SAY_FAILED;
+		m.stderr_bytes = roll(s, 2) * 10u;
+		s->counts->faults++;
+	} else {
+		m.kind = SAY_DONE;
+		m.result_bytes = roll(s, 3) * 100u;
+		m.stderr_bytes = PERCENT(s, 10) ? 5 : 0;
+	}
+	if (m.result_bytes + m.stderr_bytes > 0)
+		add(s, &w->held, t->job, t->task);
+	take_out(&w->tasks, t);
+	push(s, &w->out, m);
+}
+
+static void deliver_to_core(struct sim *s, struct sim_worker *w)
+{
+	struct sim_msg m = shift(&w->out);
+	struct job *j = core_job(s->core, m.job);
+	struct task_outcome o = {m.result_bytes, m.stderr_bytes, 1000 + roll(s, 100000), 0, 0};
+	struct task_failure f = {FAIL_EXIT, 1, slice_of("exit code 1"), slice_of("err"), {0}};
+	sc_err err = SC_OK;
+
+	if (j == NULL) {
+		wrong(s, "a job is forgotten while a worker has a task of it", m.job, m.task);
+		return;
+	}
+	f.outcome = o;
+	switch (m.kind) {
+	case SAY_STARTED:
+		err = core_task_started(s->core, w->number, j, m.task);
+		break;
+	case SAY_DONE:
+		err = core_task_done(s->core, w->number, j, m.task, &o, s->now_us);
+		break;
+	case SAY_FAILED:
+		err = core_task_failed(s->core, w->number, j, m.task, &f, s->now_us);
+		break;
+	case SAY_STOPPED:
+		err = core_task_stopped(s->core, w->number, j, m.task, s->now_us);
+		break;
+	case SAY_MISSING:
+		err = core_inputs_missing(s->core, w->number, j, m.task, &m.input, &m.holder, 1, s->now_us);
+		break;
+	default:
+		break;
+	}
+	if (err != SC_OK)
+		wrong(s, "the core does not accept an answer", m.job, m.task);
+}
+
+static void worker_step(struct sim *s)
+{
+	struct sim_worker *w = any_worker(s);
+
+	if (w == NULL || (w->slow && !s->quiet && PERCENT(s, 80)))
+		return;
+	if (w->in.n > 0 && PERCENT(s, 70))
+		deliver_to_worker(s, w);
+	if (PERCENT(s, 70))
+		work(s, w);
+	if (w->out.n > 0 && PERCENT(s, 70))
+		deliver_to_core(s, w);
+}
+
+/* ---- what the core decides -------------------------------------------------------------------------------------- */
+
+/* The task must not be at another worker, and its inputs where the core says. */
+static void check_assign(struct sim *s, const struct action *a)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].number != 0 && find(&s->workers[i].tasks, a->job->id, a->task) != NULL)
+			wrong(s, "a task is given out while a worker has it", a->job->id, a->task);
+	for (uint32_t e = 0; e < job_n_inputs(a->job, a->task); e++) {
+		uint32_t k = a->job->in[a->job->in_start[a->task] + e];
+		const struct task *t = &a->job->tasks[k];
+		struct sim_worker *h = by_number(s, t->holder);
+
+		if (t->state != TASK_DONE)
+			wrong(s, "a task is given out before its input is done", a->job->id, a->task);
+		else if (t->result_bytes > 0 && (h == NULL || find(&h->held, a->job->id, k) == NULL))
+			wrong(s, "an input is not where the core says", a->job->id, k);
+	}
+}
+
+static void forget_everywhere(struct sim *s, uint64_t job)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].number != 0)
+			push(s, &s->workers[i].in, (struct sim_msg){.kind = TO_FORGET, .job = job});
+}
+
+static void carry_out(struct sim *s)
+{
+	size_t n;
+	const struct action *v = core_actions(s->core, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct sim_worker *w = by_number(s, v[i].worker);
+		struct sim_msg m = {.job = v[i].job->id, .task = v[i].task};
+
+		if (v[i].kind == ACTION_JOB_FORGET)
+			forget_everywhere(s, v[i].job->id);
+		if (w == NULL)
+			continue;
+		if (v[i].kind == ACTION_ASSIGN) {
+			check_assign(s, &v[i]);
+			s->counts->assigned++;
+		}
+		m.kind = v[i].kind == ACTION_ASSIGN ? TO_ASSIGN : v[i].kind == ACTION_CANCEL ? TO_CANCEL : TO_DROP;
+		push(s, &w->in, m);
+	}
+	core_actions_done(s->core);
+}
+
+static void turn(struct sim *s)
+{
+	core_schedule(s->core, s->now_us);
+	carry_out(s);
+	if (s->err == SC_OK && core_check(s->core, s->why) != SC_OK) {
+		buf_printf(s->why, " (seed %" PRIu64 " step %" PRIu64 ")", s->o->seed, s->counts->steps);
+		s->err = SC_BAD_STATE;
+	}
+	s->counts->steps++;
+	s->now_us += roll(s, STEP_US);
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+static int messages_under_way(const struct sim *s)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].in.n > 0 || s->workers[i].out.n > 0 || s->workers[i].tasks.n > 0)
+			return 1;
+	return 0;
+}
+
+static int all_ended(const struct sim *s)
+{
+	const struct job *j;
+
+	for (j = core_job_first(s->core); j != NULL; j = core_job_next(s->core, j))
+		if (!job_has_ended(j))
+			return 0;
+	return 1;
+}
+
+/* No more faults, and room for everything: every job has to end, and nobody may hold what the core does not know of. */
+static void finish(struct sim *s)
+{
+	unsigned steps = 0;
+
+	s->quiet = 1;
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].number != 0)
+			core_worker_set_status(s->core, s->workers[i].number, WORKER_ACTIVE);
+	join(s, "cpus=8,gpu=4");
+	while (s->err == SC_OK && (!all_ended(s) || messages_under_way(s)) && steps++ < FINISH_STEPS) {
+		worker_step(s);
+		if (core_next_due_us(s->core) != UINT64_MAX && core_next_due_us(s->core) > s->now_us && PERCENT(s, 5))
+			s->now_us = core_next_due_us(s->core);
+		turn(s);
+	}
+	if (s->err == SC_OK && steps >= FINISH_STEPS)
+		wrong(s, "a job does not end", 0, 0);
+	for (size_t i = 0; i < WORKERS_MAX && s->err == SC_OK; i++) {
+		for (size_t k = 0; k < s->workers[i].held.n; k++) {
+			const struct sim_task *t = &s->workers[i].held.v[k];
+			struct job *j = core_job(s->core, t->job);
+
+			if (j == NULL || j->tasks[t->task].holder != s->workers[i].number)
+				wrong(s, "an output is held that the core does not know of", t->job, t->task);
+		}
+	}
+}
+
+sc_err sim_run(const struct sim_options *o, struct sim_counts *counts, struct buf *why)
+{
+	struct core_options co = {1000000, 3, 3, 20000, 100000, 20000};
+	struct sim s = {.o = o, .counts = counts, .why = why, .random = o->seed, .now_us = 1000000};
+
+	if (core_new(&co, &s.core) != SC_OK)
+		return SC_NOMEM;
+	for (unsigned i = 0; i < o->steps && s.err == SC_OK; i++) {
+		uint32_t what = roll(&s, 100);
+
+		if (what < 10)
+			client_step(&s);
+		else if (what < 18)
+			world_step(&s);
+		else
+			worker_step(&s);
+		turn(&s);
+	}
+	if (s.err == SC_OK)
+		finish(&s);
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		worker_clear(&s.workers[i]);
+	core_free(s.core);
+	return s.err;
+}
