@@ -1,0 +1,50 @@
+/* Requests are interned: equal ones are one class. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "scheduler/core/request.h"
+
+Test(request, equal_requests_written_differently_are_one_class)
+{
+	struct requests r;
+	struct request_class *a, *b, *c, *d;
+	struct buf error;
+
+	buf_init(&error, 0);
+	cr_assert_eq(requests_init(&r), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of(""), &a, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("cpus=1.0"), &b, &error), SC_OK);
+	cr_assert_eq(a, b);
+	cr_assert_eq(requests_class(&r, slice_of("gpu=2,cpus=0.5"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("cpus=0.5,gpu=2.0000"), &d, &error), SC_OK);
+	cr_assert_eq(c, d);
+	cr_assert_str_eq(c->text, "cpus=0.5,gpu=2");
+	cr_assert_eq(requests_class(&r, slice_of("cpus=0"), &d, &error), SC_OK, "asks for nothing");
+	cr_assert_eq(d->needs.n, 0);
+	requests_fini(&r);
+	buf_fini(&error);
+}
+
+Test(request, names_and_classes_are_bounded)
+{
+	struct requests r;
+	struct request_class *c;
+	struct buf error;
+	char text[64];
+	sc_err err = SC_OK;
+
+	buf_init(&error, 0);
+	cr_assert_eq(requests_init(&r), SC_OK);
+	for (unsigned i = 0; i < RESOURCES_MAX - 1; i++) {
+		snprintf(text, sizeof(text), "r%u=1", i);
+		cr_assert_eq(requests_class(&r, slice_of(text), &c, &error), SC_OK);
+	}
+	cr_assert_eq(requests_class(&r, slice_of("onemore=1"), &c, &error), SC_LIMIT);
+	for (unsigned i = 0; i <= CLASSES_MAX && err == SC_OK; i++) {
+		snprintf(text, sizeof(text), "cpus=%u", i + 2);
+		err = requests_class(&r, slice_of(text), &c, &error);
+	}
+	cr_assert_eq(err, SC_LIMIT);
+	requests_fini(&r);
+	buf_fini(&error);
+}
