@@ -1,0 +1,303 @@
+/*
+ * answers.c - see answers.h.  A job that has something to say this turn has a batch; batches are reused.
+ */
+#include "worker/answers.h"
+
+#include <sys/queue.h>
+
+#include "base/mem.h"
+
+#define BATCH_TASKS_MAX 65536u /* send early, so that a message stays far below a frame */
+#define IDLE_MAX	16     /* batches kept for reuse */
+
+/* A column that stays empty as long as all its values are 0: that is what an empty one means. */
+struct sparse_column {
+	struct column_writer w;
+	size_t zeros; /* left out so far */
+};
+
+enum done_column { C_RESULT_BYTES, C_STDERR_BYTES, C_ELAPSED_US, C_CPU_US, C_RSS_BYTES, DONE_COLUMNS };
+
+struct answer_batch {
+	TAILQ_ENTRY(answer_batch) link;
+	struct job *job; /* shared */
+	struct column_writer done;
+	struct sparse_column of_done[DONE_COLUMNS];
+	struct column_writer running;
+	struct column_writer cancelled;
+};
+
+TAILQ_HEAD(batch_list, answer_batch);
+
+struct answers {
+	struct conn *conn;
+	struct batch_list busy;
+	struct batch_list idle;
+	unsigned n_idle;
+};
+
+sc_err answers_new(struct answers **out)
+{
+	struct answers *a = mem_calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return SC_NOMEM;
+	TAILQ_INIT(&a->busy);
+	TAILQ_INIT(&a->idle);
+	*out = a;
+	return SC_OK;
+}
+
+static void batch_reset(struct answer_batch *b)
+{
+	column_writer_reset(&b->done);
+	column_writer_reset(&b->running);
+	column_writer_reset(&b->cancelled);
+	for (int i = 0; i < DONE_COLUMNS; i++) {
+		column_writer_reset(&b->of_done[i].w);
+		b->of_done[i].zeros = 0;
+	}
+}
+
+static void batch_free(struct answer_batch *b)
+{
+	column_writer_fini(&b->done);
+	column_writer_fini(&b->running);
+	column_writer_fini(&b->cancelled);
+	for (int i = 0; i < DONE_COLUMNS; i++)
+		column_writer_fini(&b->of_done[i].w);
+	mem_free(b);
+}
+
+/* The job has said all it had to. */
+static void batch_release(struct answers *a, struct answer_batch *b)
+{
+	TAILQ_REMOVE(&a->busy, b, link);
+	b->job->answers = NULL;
+	job_unref(b->job);
+	b->job = NULL;
+	if (a->n_idle >= IDLE_MAX) {
+		batch_free(b);
+		return;
+	}
+	batch_reset(b);
+	TAILQ_INSERT_HEAD(&a->idle, b, link);
+	a->n_idle++;
+}
+
+void answers_connect(struct answers *a, struct conn *c)
+{
+	struct answer_batch *b;
+
+	a->conn = c;
+	while ((b = TAILQ_FIRST(&a->busy)) != NULL)
+		batch_release(a, b);
+}
+
+void answers_free(struct answers *a)
+{
+	struct answer_batch *b;
+
+	if (a == NULL)
+		return;
+	answers_connect(a, NULL);
+	while ((b = TAILQ_FIRST(&a->idle)) != NULL) {
+		TAILQ_REMOVE(&a->idle, b, link);
+		batch_free(b);
+	}
+	mem_free(a);
+}
+
+/* The answer cannot be told, and the scheduler would wait for it for ever: start over with it. */
+static void give_up(struct answers *a)
+{
+	conn_close(a->conn, SC_NOMEM, "out of memory for answers");
+}
+
+static struct answer_batch *batch_of(struct answers *a, struct job *job)
+{
+	struct answer_batch *b = job->answers;
+
+	if (a->conn == NULL || b != NULL)
+		return b;
+	b = TAILQ_FIRST(&a->idle);
+	if (b != NULL) {
+		TAILQ_REMOVE(&a->idle, b, link);
+		a->n_idle--;
+	} else {
+		b = mem_calloc(1, sizeof(*b));
+		if (b == NULL) {
+			give_up(a);
+			return NULL;
+		}
+		batch_reset(b);
+	}
+	b->job = job;
+	job->refs++;
+	job->answers = b;
+	TAILQ_INSERT_TAIL(&a->busy, b, link);
+	return b;
+}
+
+static void sparse_put(struct sparse_column *c, uint64_t value)
+{
+	if (value == 0 && c->w.count == 0) {
+		c->zeros++;
+		return;
+	}
+	for (; c->zeros > 0; c->zeros--)
+		column_put(&c->w, 0);
+	column_put(&c->w, value);
+}
+
+/* ---- sending -------------------------------------------------------------------------------------------------- */
+
+static void send_done(struct answers *a, struct answer_batch *b)
+{
+	struct msg_tasks_done m = {
+		.job = b->job->id,
+		.task = column_of(&b->done),
+		.result_bytes = column_of(&b->of_done[C_RESULT_BYTES].w),
+		.stderr_bytes = column_of(&b->of_done[C_STDERR_BYTES].w),
+		.elapsed_us = column_of(&b->of_done[C_ELAPSED_US].w),
+		.cpu_us = column_of(&b->of_done[C_CPU_US].w),
+		.rss_bytes = column_of(&b->of_done[C_RSS_BYTES].w),
+	};
+	int failed = buf_err(&b->done.bytes) != SC_OK;
+
+	for (int i = 0; i < DONE_COLUMNS; i++)
+		failed |= buf_err(&b->of_done[i].w.bytes) != SC_OK;
+	if (failed || conn_send(a->conn, MSG_tasks_done, &m) == SC_NOMEM)
+		give_up(a);
+}
+
+static void batch_send(struct answers *a, struct answer_batch *b)
+{
+	struct msg_tasks_running running = {.job = b->job->id, .task = column_of(&b->running)};
+	struct msg_tasks_cancelled cancelled = {.job = b->job->id, .task = column_of(&b->cancelled)};
+
+	if (b->running.count > 0)
+		conn_send(a->conn, MSG_tasks_running, &running);
+	if (b->done.count > 0)
+		send_done(a, b);
+	if (b->cancelled.count > 0 && (buf_err(&b->cancelled.bytes) != SC_OK ||
+				       conn_send(a->conn, MSG_tasks_cancelled, &cancelled) == SC_NOMEM))
+		give_up(a);
+	batch_reset(b);
+}
+
+static void batch_send_if_full(struct answers *a, struct answer_batch *b)
+{
+	if (b->done.count >= BATCH_TASKS_MAX || b->cancelled.count >= BATCH_TASKS_MAX)
+		batch_send(a, b);
+}
+
+void answers_flush(struct answers *a)
+{
+	struct answer_batch *b;
+
+	while ((b = TAILQ_FIRST(&a->busy)) != NULL) {
+		batch_send(a, b);
+		batch_release(a, b);
+	}
+}
+
+/* ---- collecting ----------------------------------------------------------------------------------------------- */
+
+void answers_done_all(struct answers *a, struct job *job, const struct column *tasks)
+{
+	struct answer_batch *b = batch_of(a, job);
+	struct column_reader r;
+
+	if (b == NULL)
+		return;
+	column_read(&r, tasks);
+	while (r.left > 0) {
+		column_put(&b->done, column_next(&r));
+		for (int i = 0; i < DONE_COLUMNS; i++)
+			sparse_put(&b->of_done[i], 0);
+		batch_send_if_full(a, b);
+	}
+}
+
+void answers_done(struct answers *a, struct job *job, uint32_t task, const struct outcome *o)
+{
+	struct answer_batch *b = batch_of(a, job);
+
+	if (b == NULL)
+		return;
+	column_put(&b->done, task);
+	sparse_put(&b->of_done[C_RESULT_BYTES], o->result == NULL ? 0 : o->result->stream[STREAM_RESULT].bytes);
+	sparse_put(&b->of_done[C_STDERR_BYTES], o->result == NULL ? 0 : o->result->stream[STREAM_STDERR].bytes);
+	sparse_put(&b->of_done[C_ELAPSED_US], o->elapsed_us);
+	sparse_put(&b->of_done[C_CPU_US], o->cpu_us);
+	sparse_put(&b->of_done[C_RSS_BYTES], o->rss_bytes);
+	batch_send_if_full(a, b);
+}
+
+void answers_failed(struct answers *a, struct job *job, uint32_t task, const struct outcome *o)
+{
+	struct msg_task_failed m = {
+		.job = job->id,
+		.task = task,
+		.cause = o->cause,
+		.status = o->status,
+		.text = slice_of(o->text),
+		.stderr_tail = {o->tail, o->tail_bytes},
+		.elapsed_us = o->elapsed_us,
+		.cpu_us = o->cpu_us,
+		.rss_bytes = o->rss_bytes,
+	};
+
+	if (a->conn == NULL)
+		return;
+	if (o->result != NULL) {
+		m.result_bytes = o->result->stream[STREAM_RESULT].bytes;
+		m.stderr_bytes = o->result->stream[STREAM_STDERR].bytes;
+	}
+	if (conn_send(a->conn, MSG_task_failed, &m) == SC_NOMEM)
+		give_up(a);
+}
+
+void answers_cancelled(struct answers *a, struct job *job, uint32_t task)
+{
+	struct answer_batch *b = batch_of(a, job);
+
+	if (b == NULL)
+		return;
+	column_put(&b->cancelled, task);
+	batch_send_if_full(a, b);
+}
+
+void answers_running(struct answers *a, struct job *job, uint32_t task)
+{
+	struct answer_batch *b = batch_of(a, job);
+
+	if (b != NULL)
+		column_put(&b->running, task);
+}
+
+void answers_inputs_missing(struct answers *a, const struct task *t)
+{
+	struct msg_inputs_missing m = {.job = t->key.job, .task = t->key.task};
+	struct column_writer input;
+	struct slice *holders;
+	size_t n = 0;
+
+	if (a->conn == NULL)
+		return;
+	column_writer_init(&input);
+	holders = mem_calloc(t->n_inputs, sizeof(*holders));
+	for (uint32_t i = 0; holders != NULL && i < t->n_inputs; i++) {
+		if (!t->inputs[i].failed)
+			continue;
+		column_put(&input, t->inputs[i].number);
+		holders[n++] = slice_of(t->inputs[i].holder);
+	}
+	m.input = column_of(&input);
+	m.holders = (struct slices){holders, n};
+	if (holders == NULL || buf_err(&input.bytes) != SC_OK || conn_send(a->conn, MSG_inputs_missing, &m) == SC_NOMEM)
+		give_up(a);
+	mem_free(holders);
+	column_writer_fini(&input);
+}

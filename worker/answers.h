@@ -1,0 +1,38 @@
+/*
+ * answers.h - what this worker tells the scheduler about tasks, collected over a turn and sent by job in columns.
+ *
+ * Loop thread only.  While there is no connection everything said here is dropped: the scheduler has forgotten the tasks.
+ */
+#ifndef WORKER_ANSWERS_H
+#define WORKER_ANSWERS_H
+
+#include <stdint.h>
+
+#include "net/conn.h"
+#include "worker/jobs.h"
+#include "worker/task.h"
+
+struct answers;
+
+/* SC_NOMEM. */
+sc_err answers_new(struct answers **out);
+void answers_free(struct answers *a); /* NULL is fine */
+
+/* Send to c from now on; NULL: to nobody.  What was collected is dropped. */
+void answers_connect(struct answers *a, struct conn *c);
+
+/* n tasks that are done and have nothing to show: numbers from a column. */
+void answers_done_all(struct answers *a, struct job *job, const struct column *tasks);
+
+void answers_done(struct answers *a, struct job *job, uint32_t task, const struct outcome *o);
+void answers_failed(struct answers *a, struct job *job, uint32_t task, const struct outcome *o);
+void answers_cancelled(struct answers *a, struct job *job, uint32_t task);
+void answers_running(struct answers *a, struct job *job, uint32_t task);
+
+/* Names the inputs of t that are marked failed. */
+void answers_inputs_missing(struct answers *a, const struct task *t);
+
+/* The end of a turn: send what was collected. */
+void answers_flush(struct answers *a);
+
+#endif

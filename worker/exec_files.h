@@ -1,0 +1,47 @@
+/*
+ * exec_files.h - the files of one exec task: its directory, its inputs, standard input, output and error.
+ *
+ * What can go wrong here is the user's to know: every failure is told with the path and the system's reason.
+ */
+#ifndef WORKER_EXEC_FILES_H
+#define WORKER_EXEC_FILES_H
+
+#include "worker/arena.h"
+#include "worker/capture.h"
+#include "worker/pattern.h"
+#include "worker/plan.h"
+#include "worker/spool.h"
+#include "worker/task.h"
+
+/* Where a stream of output goes. */
+struct output {
+	struct capture capture; /* when it is captured */
+	char *path;		/* else the file, absolute; owned */
+};
+
+struct exec_files {
+	char *temp_dir;	  /* owned; NULL: the task runs in a directory of the user's */
+	char *inputs_dir; /* owned; NULL: it has no inputs */
+	struct output out, err;
+	int child_fds[3]; /* what the child gets; owned until files_started() */
+};
+
+void files_init(struct exec_files *f);
+
+/*
+ * The directory to run in, to *cwd (borrowed from f or p), and the directory of inputs.  Not 0: *o says what failed.
+ */
+int files_make_dirs(struct exec_files *f, const struct exec_plan *p, const struct task *t, struct spool *spool,
+		    const char **cwd, struct outcome *o);
+
+/* Standard input, output and error.  null_fd is /dev/null.  Not 0: *o says what failed. */
+int files_open(struct exec_files *f, struct exec_plan *p, const struct task *t, const struct pattern_values *v,
+	       const char *cwd, struct arena *scratch, struct spool *spool, int null_fd, struct outcome *o);
+
+/* The child has them: close our copies of child_fds (not null_fd). */
+void files_started(struct exec_files *f, int null_fd);
+
+/* Close and free all; directories are removed, by remove_later when they are too full. */
+void files_fini(struct exec_files *f, int null_fd, void (*remove_later)(const char *path, void *arg), void *arg);
+
+#endif

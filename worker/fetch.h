@@ -1,0 +1,53 @@
+/*
+ * fetch.h - brings the inputs of tasks here: from the own store, or from the data port of the worker that holds them.
+ *
+ * What was fetched is kept as long as a task here needs it; tasks that want the same input share one transfer.  At most
+ * worker.fetch-parallel inputs travel at the same time, over one connection per holder.  Loop thread only.
+ */
+#ifndef WORKER_FETCH_H
+#define WORKER_FETCH_H
+
+#include <stdint.h>
+
+#include "net/conn.h"
+#include "worker/deadlines.h"
+#include "worker/store.h"
+#include "worker/task.h"
+
+struct fetcher;
+
+struct fetch_config {
+	size_t parallel;
+	uint64_t timeout_us;	/* a holder that sends nothing for this long is given up */
+	uint64_t memory_bytes;	/* inputs up to this size are put into memory, larger ones into a file */
+	struct conn_limits limits;
+	size_t compress_min_bytes;
+	/* An input that was coming is here or, with input->failed set, is not to be had.  Called once, never from
+	 * fetcher_want(). */
+	void (*settled)(struct input *in, void *arg);
+	void *arg;
+};
+
+enum fetch_state { FETCH_HERE, FETCH_COMING, FETCH_FAILED };
+
+/* Borrows all it is given.  SC_NOMEM. */
+sc_err fetcher_new(struct loop *l, struct deadlines *d, struct store *s, struct spool *spool,
+		   const struct fetch_config *config, struct fetcher **out);
+void fetcher_free(struct fetcher *f); /* no input may be wanted any more; NULL is fine */
+
+/* The secret of data ports, and our own data address (its results are in the store). */
+void fetcher_identify(struct fetcher *f, const char *secret, const char *own_address);
+
+/* Want an input: in->result is set when it is here (NULL when it is empty). */
+enum fetch_state fetcher_want(struct fetcher *f, struct input *in);
+
+/* The task does not need it any more; releases in->result. */
+void fetcher_forget(struct fetcher *f, struct input *in);
+
+/* Before the end of a turn: ask for what was wanted in it. */
+void fetcher_turn(struct fetcher *f);
+
+/* Bytes fetched since start. */
+uint64_t fetcher_received_bytes(const struct fetcher *f);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * main.c - sched-worker: runs tasks of a scheduler.
+ *
+ * The same program is, with a hidden first argument, each of its helpers: the guardian, and what removes large
+ * directories.  Exit status: 0 ended as told; 2 wrong usage or configuration; 3 the scheduler cannot be reached or does
+ * not let us in.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "worker/agent.h"
+#include "worker/guard.h"
+#include "worker/settings.h"
+#include "worker/sweeper.h"
+
+static const struct {
+	const char *argument;
+	int (*main)(int argc, char **argv);
+} helpers[] = {
+	{"--guard", guard_main},
+	{"--remove-tree", sweeper_main},
+};
+
+/* Descriptors 0 to 2 exist, so that no file of ours becomes one of them; whatever else was inherited stays with us. */
+static int tidy_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings;
+	int status;
+
+	for (size_t i = 0; argc > 1 && i < sizeof(helpers) / sizeof(helpers[0]); i++)
+		if (strcmp(argv[1], helpers[i].argument) == 0)
+			return helpers[i].main(argc, argv);
+	if (tidy_descriptors() != 0) {
+		perror("sched-worker: /dev/null");
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, it would take the exit statuses of tasks away */
+	switch (settings_read(argc, argv, &settings)) {
+	case SETTINGS_DONE:
+		return 0;
+	case SETTINGS_BAD:
+		return 2;
+	case SETTINGS_OK:
+		break;
+	}
+	log_set_level((enum log_level)log_level_parse(settings.options.log_level));
+	status = agent_run(&settings);
+	settings_fini(&settings);
+	return status;
+}

@@ -1,0 +1,298 @@
+/* plan.c - see plan.h. */
+#include "worker/plan.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "worker/spawn.h"
+
+/* Set for every child anew; never inherited from the agent, which may itself run inside a task, nor taken from a body. */
+static int is_reserved(const char *entry, size_t name_len)
+{
+	static const char *const names[] = {"SCHED_JOB_ID",  "SCHED_JOB_NAME", "SCHED_KEY",
+					    "SCHED_INDEX",   "SCHED_ITEM",     "SCHED_ATTEMPT",
+					    "SCHED_INPUTS",  "SCHED_CPUS",     "SCHED_ACCESS_FILE",
+					    "SCHED_ROLE",    "SCHED_WORKER_COOKIE"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == name_len && memcmp(entry, names[i], name_len) == 0)
+			return 1;
+	return name_len > 15 && memcmp(entry, "SCHED_RESOURCE_", 15) == 0;
+}
+
+static size_t name_length(const char *entry)
+{
+	return strcspn(entry, "=");
+}
+
+static int same_name(const char *a, const char *b)
+{
+	size_t n = name_length(a);
+
+	return n == name_length(b) && memcmp(a, b, n) == 0;
+}
+
+sc_err base_env_init(struct base_env *e, char *const *env, const char *const *more)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; env[i] != NULL; i++)
+		n++;
+	for (size_t i = 0; more[i] != NULL; i++)
+		n++;
+	*e = (struct base_env){mem_calloc(n, sizeof(char *)), 0};
+	if (e->v == NULL)
+		return SC_NOMEM;
+	for (size_t i = 0; env[i] != NULL; i++)
+		if (!is_reserved(env[i], name_length(env[i])) && (e->v[e->n++] = mem_strdup(env[i])) == NULL)
+			goto fail;
+	for (size_t i = 0; more[i] != NULL; i++)
+		if ((e->v[e->n++] = mem_strdup(more[i])) == NULL)
+			goto fail;
+	return SC_OK;
+fail:
+	base_env_fini(e);
+	return SC_NOMEM;
+}
+
+void base_env_fini(struct base_env *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		mem_free(e->v[i]);
+	mem_free(e->v);
+	*e = (struct base_env){NULL, 0};
+}
+
+/* ---- preparing ------------------------------------------------------------------------------------------------ */
+
+static void plan_free(void *arg)
+{
+	struct exec_plan *p = arg;
+
+	if (p->stdin_fd >= 0)
+		close(p->stdin_fd);
+	arena_fini(&p->memory);
+	mem_free(p);
+}
+
+static int has_zero(struct slice s)
+{
+	return s.n > 0 && memchr(s.p, '\0', s.n) != NULL;
+}
+
+static sc_err check_texts(const struct msg_body_exec *b, struct buf *error)
+{
+	const struct slice singles[] = {b->cwd, b->stdin_path, b->stdout_path, b->stderr_path};
+
+	if (b->argv.n == 0) {
+		buf_printf(error, "the body has no program to run");
+		return SC_INVALID;
+	}
+	for (size_t i = 0; i < b->argv.n; i++)
+		if (has_zero(b->argv.v[i]))
+			goto zero;
+	for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++)
+		if (has_zero(singles[i]))
+			goto zero;
+	for (size_t i = 0; i < b->env.n; i++) {
+		if (has_zero(b->env.v[i]))
+			goto zero;
+		if (b->env.v[i].n == 0 || b->env.v[i].p[0] == '=' || memchr(b->env.v[i].p, '=', b->env.v[i].n) == NULL) {
+			buf_printf(error, "environment: '%.*s' is not of the form NAME=VALUE",
+				   b->env.v[i].n > 100 ? 100 : (int)b->env.v[i].n, b->env.v[i].p);
+			return SC_INVALID;
+		}
+	}
+	return SC_OK;
+zero:
+	buf_printf(error, "the body has a zero byte in a text");
+	return SC_INVALID;
+}
+
+/* A copy, or NULL for an empty text. */
+static char *optional(struct exec_plan *p, struct slice s)
+{
+	return s.n == 0 ? NULL : arena_copy(&p->memory, s.p, s.n);
+}
+
+static void add_env(struct exec_plan *p, char *entry)
+{
+	p->env[p->n_env++] = entry;
+}
+
+/* SCHED_CPUS and SCHED_RESOURCE_GPU, as asked for. */
+static void add_resources(struct exec_plan *p, const struct request *q, const struct resources *r)
+{
+	char amount[40], name[RESOURCE_NAME_MAX + 1];
+
+	for (size_t i = 0; i < q->n; i++) {
+		const char *from = r->v[q->v[i].resource].name;
+		size_t n = 0;
+
+		text_show_amount(q->v[i].amount, amount, sizeof(amount));
+		if (q->v[i].resource == 0)
+			add_env(p, arena_printf(&p->memory, "SCHED_CPUS=%s", amount));
+		for (; from[n] != '\0'; n++)
+			name[n] = isalnum((unsigned char)from[n]) ? (char)toupper((unsigned char)from[n]) : '_';
+		name[n] = '\0';
+		add_env(p, arena_printf(&p->memory, "SCHED_RESOURCE_%s=%s", name, amount));
+	}
+}
+
+static void make_env(struct exec_plan *p, const struct group *g, const struct slices *body, const struct base_env *base,
+		     const struct resources *r)
+{
+	size_t room = base->n + body->n + 2 * g->request.n + 3;
+	char **own = arena_alloc(&p->memory, (body->n + 1) * sizeof(char *));
+	size_t n_own = 0;
+
+	p->env = arena_alloc(&p->memory, room * sizeof(char *));
+	if (p->env == NULL || own == NULL)
+		return;
+	for (size_t i = 0; i < body->n; i++) {
+		char *entry = arena_copy(&p->memory, body->v[i].p, body->v[i].n);
+		size_t k = 0;
+
+		if (entry == NULL)
+			return;
+		if (is_reserved(entry, name_length(entry)))
+			continue;
+		while (k < n_own && !same_name(own[k], entry))
+			k++;
+		own[k] = entry;
+		n_own += k == n_own;
+	}
+	for (size_t i = 0; i < base->n; i++) {
+		size_t k = 0;
+
+		while (k < n_own && !same_name(own[k], base->v[i]))
+			k++;
+		if (k == n_own)
+			add_env(p, base->v[i]);
+	}
+	add_env(p, arena_printf(&p->memory, "SCHED_JOB_ID=%" PRIu64, g->job->id));
+	add_env(p, arena_printf(&p->memory, "SCHED_JOB_NAME=%s", g->job->name));
+	add_resources(p, &g->request, r);
+	for (size_t k = 0; k < n_own; k++)
+		add_env(p, own[k]);
+	p->n_templates = p->substitute ? n_own : 0;
+	p->env[p->n_env] = NULL;
+}
+
+static void make_argv(struct exec_plan *p, const struct slices *argv)
+{
+	char **room = arena_alloc(&p->memory, (argv->n + 2) * sizeof(char *));
+
+	if (room == NULL)
+		return;
+	p->argv = room + 1;
+	p->argc = argv->n;
+	for (size_t i = 0; i < argv->n; i++)
+		p->argv[i] = arena_copy(&p->memory, argv->v[i].p, argv->v[i].n);
+	p->argv[argv->n] = NULL;
+}
+
+static sc_err make_plan(struct group *g, const struct msg_body_exec *b, const struct base_env *base,
+			const struct resources *r)
+{
+	struct exec_plan *p = mem_calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return SC_NOMEM;
+	p->stdin_fd = -1;
+	p->substitute = b->substitute != 0;
+	p->stdin_group = (uint32_t)b->stdin_group;
+	make_argv(p, &b->argv);
+	make_env(p, g, &b->env, base, r);
+	p->cwd = optional(p, b->cwd);
+	p->stdin_path = optional(p, b->stdin_path);
+	p->stdin_bytes = (struct slice){optional(p, b->stdin_bytes), b->stdin_bytes.n};
+	p->stdout_pattern = optional(p, b->stdout_path);
+	p->stderr_pattern = optional(p, b->stderr_path);
+	if (!p->memory.failed && !p->substitute)
+		p->programs = spawn_candidates(&p->memory, p->argv[0], p->env);
+	if (p->memory.failed) {
+		plan_free(p);
+		return SC_NOMEM;
+	}
+	g->plan = p;
+	g->plan_free = plan_free;
+	return SC_OK;
+}
+
+sc_err exec_plan_prepare(struct group *g, struct msg_decoder *d, const struct base_env *base,
+			 const struct resources *r, struct buf *error)
+{
+	const char *field;
+	struct msg m;
+	sc_err err;
+
+	if (g->plan != NULL)
+		return SC_OK;
+	err = msg_decode_one(d, g->body, MSG_body_exec, &m, &field);
+	if (err == SC_NOMEM)
+		return err;
+	if (err != SC_OK) {
+		buf_printf(error, "the body cannot be understood: %s%s%s", sc_err_text(err), field != NULL ? ": " : "",
+			   field != NULL ? field : "");
+		return SC_INVALID;
+	}
+	err = check_texts(&m.u.body_exec, error);
+	if (err == SC_OK)
+		err = make_plan(g, &m.u.body_exec, base, r);
+	if (err == SC_OK)
+		group_drop_body(g);
+	return err;
+}
+
+/* ---- one task ------------------------------------------------------------------------------------------------- */
+
+#define TASK_VARIABLES 5
+
+static char **instantiate_env(const struct exec_plan *p, struct arena *a, const struct pattern_values *v,
+			      const char *inputs_dir, int has_item)
+{
+	char **envp = arena_alloc(a, (p->n_env + TASK_VARIABLES + 1) * sizeof(char *));
+	size_t n = p->n_env;
+
+	if (envp == NULL)
+		return NULL;
+	memcpy(envp, p->env, n * sizeof(char *));
+	for (size_t i = n - p->n_templates; i < n; i++)
+		envp[i] = pattern_expand(a, slice_of(p->env[i]), v, NULL);
+	envp[n++] = arena_printf(a, "SCHED_KEY=%.*s", (int)v->key.n, v->key.p);
+	envp[n++] = arena_printf(a, "SCHED_INDEX=%" PRIu64, v->index);
+	envp[n++] = arena_printf(a, "SCHED_ATTEMPT=%" PRIu64, v->attempt);
+	if (has_item)
+		envp[n++] = arena_printf(a, "SCHED_ITEM=%.*s", (int)v->item.n, v->item.p);
+	if (inputs_dir != NULL)
+		envp[n++] = arena_printf(a, "SCHED_INPUTS=%s", inputs_dir);
+	envp[n] = NULL;
+	return envp;
+}
+
+sc_err exec_plan_instantiate(const struct exec_plan *p, struct arena *a, const struct pattern_values *v,
+			     const char *inputs_dir, int has_item, struct exec_call *out)
+{
+	char **argv;
+
+	out->envp = instantiate_env(p, a, v, inputs_dir, has_item);
+	out->argv = p->argv;
+	out->programs = p->programs;
+	if (p->substitute) {
+		argv = arena_alloc(a, (p->argc + 2) * sizeof(char *));
+		if (argv == NULL)
+			return SC_NOMEM;
+		out->argv = argv + 1;
+		for (size_t i = 0; i < p->argc; i++)
+			out->argv[i] = pattern_expand(a, slice_of(p->argv[i]), v, NULL);
+		out->argv[p->argc] = NULL;
+		if (!a->failed)
+			out->programs = spawn_candidates(a, out->argv[0], p->env);
+	}
+	return a->failed ? SC_NOMEM : SC_OK;
+}

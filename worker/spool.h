@@ -1,0 +1,35 @@
+/*
+ * spool.h - the worker's directory: results too large for memory, directories of tasks, the socket of the data port.
+ *
+ * Mode 0700, made under worker.spool-dir (or $TMPDIR, or /tmp), removed at the end; after kill -9 by the guardian.
+ */
+#ifndef WORKER_SPOOL_H
+#define WORKER_SPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "proto/sched_error.h"
+
+#define SPOOL_DIR_MAX  3072
+#define SPOOL_PATH_MAX (SPOOL_DIR_MAX + 64)
+
+struct spool {
+	char dir[SPOOL_DIR_MAX]; /* absolute */
+	uint64_t last_number;
+};
+
+/* Make the directory.  parent may be "".  SC_INVALID, SC_DENIED with *error naming the directory. */
+sc_err spool_init(struct spool *s, const char *parent, struct buf *error);
+
+/* A path nobody has had yet: DIR/KIND-NUMBER. */
+void spool_path(struct spool *s, const char *kind, char out[SPOOL_PATH_MAX]);
+
+/*
+ * Remove a directory and all below it, at most *budget entries (decremented).  SC_LIMIT: the budget is used up, call
+ * again; SC_IO: something cannot be removed.  SC_OK also when it is not there.
+ */
+sc_err tree_remove(const char *path, size_t *budget);
+
+#endif

@@ -1,0 +1,663 @@
+/* task_queue.c - see task_queue.h. */
+#include "worker/task_queue.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define KINDS		 4
+#define RUNNING_MAX	 4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
+#define STARTS_PER_TURN	 256u  /* processes, so that the connection is not left alone for long */
+#define FREE_TASKS_MAX	 4096u /* kept for reuse */
+
+enum task_event { EV_INPUTS_HERE, EV_INPUTS_LOST, EV_START, EV_END, EV_STOP, TASK_EVENTS };
+
+TAILQ_HEAD(task_list, task);
+
+struct task_queue {
+	struct queue_parts p;
+	struct fetcher *fetcher;
+	struct {
+		const struct executor *ops;
+		void *x;
+	} executors[KINDS];
+	struct task *table; /* by job and number; abandoned tasks are not in it */
+	struct task_list at[TASK_PLACES];
+	uint64_t n_at[TASK_PLACES];
+	struct task_list fresh; /* started in this turn, still running */
+	struct task_list free;
+	unsigned n_free;
+	unsigned inputs_lost; /* fetching tasks marked input_lost */
+};
+
+void outcome_init(struct outcome *o)
+{
+	o->cause = 0;
+	o->status = 0;
+	o->text[0] = '\0';
+	o->result = NULL;
+	o->elapsed_us = o->cpu_us = o->rss_bytes = 0;
+	o->tail_bytes = 0;
+}
+
+void outcome_fail(struct outcome *o, unsigned cause, uint64_t status, const char *fmt, ...)
+{
+	va_list ap;
+
+	o->cause = cause;
+	o->status = status;
+	va_start(ap, fmt);
+	vsnprintf(o->text, sizeof(o->text), fmt, ap);
+	va_end(ap);
+}
+
+sc_err queue_new(const struct queue_parts *parts, struct task_queue **out)
+{
+	struct task_queue *q = mem_calloc(1, sizeof(*q));
+
+	if (q == NULL)
+		return SC_NOMEM;
+	q->p = *parts;
+	for (int i = 0; i < TASK_PLACES; i++)
+		TAILQ_INIT(&q->at[i]);
+	TAILQ_INIT(&q->fresh);
+	TAILQ_INIT(&q->free);
+	*out = q;
+	return SC_OK;
+}
+
+void queue_set_fetcher(struct task_queue *q, struct fetcher *f)
+{
+	q->fetcher = f;
+}
+
+void queue_set_executor(struct task_queue *q, unsigned kind, const struct executor *ops, void *x)
+{
+	q->executors[kind].ops = ops;
+	q->executors[kind].x = x;
+}
+
+uint64_t queue_running(const struct task_queue *q)
+{
+	return q->n_at[PLACE_RUNNING] + q->n_at[PLACE_STOPPING];
+}
+
+uint64_t queue_waiting(const struct task_queue *q)
+{
+	return q->n_at[PLACE_FETCHING] + q->n_at[PLACE_QUEUED];
+}
+
+void queue_each_running(struct task_queue *q, void (*fn)(struct task *t, void *arg), void *arg)
+{
+	struct task *t;
+
+	TAILQ_FOREACH(t, &q->at[PLACE_RUNNING], link)
+	{
+		fn(t, arg);
+	}
+	TAILQ_FOREACH(t, &q->at[PLACE_STOPPING], link)
+	{
+		fn(t, arg);
+	}
+}
+
+/* ---- life of a task ------------------------------------------------------------------------------------------- */
+
+static struct task *task_new(struct task_queue *q)
+{
+	struct task *t = TAILQ_FIRST(&q->free);
+
+	if (t == NULL)
+		return mem_calloc(1, sizeof(*t));
+	TAILQ_REMOVE(&q->free, t, link);
+	q->n_free--;
+	memset(t, 0, sizeof(*t));
+	return t;
+}
+
+static void holders_unref(struct holders *h)
+{
+	if (h == NULL || --h->refs > 0)
+		return;
+	for (size_t i = 0; i < h->n; i++)
+		mem_free(h->v[i]);
+	mem_free(h);
+}
+
+static void leave_table(struct task_queue *q, struct task *t)
+{
+	if (!table_has_added(t))
+		return;
+	HASH_DEL(q->table, t);
+	t->hh.tbl = NULL;
+}
+
+/* In no list any more, except the table. */
+static void task_free(struct task_queue *q, struct task *t)
+{
+	leave_table(q, t);
+	deadline_clear(q->p.deadlines, &t->deadline);
+	if (t->is_fresh)
+		TAILQ_REMOVE(&q->fresh, t, fresh);
+	q->inputs_lost -= t->input_lost;
+	for (uint32_t i = 0; i < t->n_inputs; i++)
+		fetcher_forget(q->fetcher, &t->inputs[i]);
+	mem_free(t->inputs);
+	mem_free((void *)t->item.p);
+	holders_unref(t->holders);
+	if (t->has_resources)
+		resources_give_back(q->p.resources, &t->group->request);
+	group_unref(t->group);
+	if (q->n_free >= FREE_TASKS_MAX) {
+		mem_free(t);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&q->free, t, link);
+	q->n_free++;
+}
+
+void queue_free(struct task_queue *q)
+{
+	struct task *t;
+
+	if (q == NULL)
+		return;
+	for (int i = 0; i < TASK_PLACES; i++) {
+		while ((t = TAILQ_FIRST(&q->at[i])) != NULL) {
+			TAILQ_REMOVE(&q->at[i], t, link);
+			task_free(q, t);
+		}
+	}
+	while ((t = TAILQ_FIRST(&q->free)) != NULL) {
+		TAILQ_REMOVE(&q->free, t, link);
+		mem_free(t);
+	}
+	mem_free(q);
+}
+
+static struct task *find(struct task_queue *q, uint64_t job, uint64_t number)
+{
+	struct task_key key = {job, number};
+	struct task *t;
+
+	HASH_FIND(hh, q->table, &key, sizeof(key), t);
+	return t;
+}
+
+/* ---- states --------------------------------------------------------------------------------------------------- */
+
+typedef void (*task_action)(struct task_queue *q, struct task *t, struct outcome *o);
+
+static void act_started(struct task_queue *q, struct task *t, struct outcome *o)
+{
+	(void)o;
+	if (t->silent)
+		return;
+	t->is_fresh = 1;
+	TAILQ_INSERT_TAIL(&q->fresh, t, fresh);
+}
+
+static void act_missing(struct task_queue *q, struct task *t, struct outcome *o)
+{
+	(void)o;
+	if (!t->silent)
+		answers_inputs_missing(q->p.answers, t);
+}
+
+static void act_cancelled(struct task_queue *q, struct task *t, struct outcome *o)
+{
+	if (o != NULL)
+		result_unref(o->result);
+	if (!t->silent)
+		answers_cancelled(q->p.answers, t->group->job, (uint32_t)t->key.task);
+}
+
+static void act_stop(struct task_queue *q, struct task *t, struct outcome *o)
+{
+	unsigned kind = t->group->kind;
+
+	(void)o;
+	q->executors[kind].ops->stop(q->executors[kind].x, t, 0);
+}
+
+static int is_empty(const struct result *r)
+{
+	return r->stream[STREAM_RESULT].bytes == 0 && r->stream[STREAM_STDERR].bytes == 0;
+}
+
+/* Keep what it wrote, if anything, and say how it ended. */
+static void act_answer(struct task_queue *q, struct task *t, struct outcome *o)
+{
+	if (o->result != NULL && (t->silent || is_empty(o->result))) {
+		result_unref(o->result);
+		o->result = NULL;
+	}
+	if (t->silent)
+		return;
+	if (o->result != NULL &&
+	    store_put(q->p.store, t->key.job, (uint32_t)t->key.task, result_ref(o->result)) != SC_OK) {
+		if (o->cause == 0)
+			outcome_fail(o, FAIL_OUTPUT, 0, "no memory to keep the result");
+		result_unref(o->result);
+		o->result = NULL;
+	}
+	if (o->cause == 0)
+		answers_done(q->p.answers, t->group->job, (uint32_t)t->key.task, o);
+	else
+		answers_failed(q->p.answers, t->group->job, (uint32_t)t->key.task, o);
+	result_unref(o->result);
+	o->result = NULL;
+}
+
+struct transition {
+	enum task_place to;
+	task_action action;
+	const char *reason; /* NULL: not possible here */
+};
+
+static const struct transition table[TASK_PLACES][TASK_EVENTS] = {
+	[PLACE_FETCHING][EV_INPUTS_HERE] = {PLACE_QUEUED, NULL, "its inputs are here"},
+	[PLACE_FETCHING][EV_INPUTS_LOST] = {PLACE_ENDED, act_missing, "an input is not to be had"},
+	[PLACE_FETCHING][EV_STOP] = {PLACE_ENDED, act_cancelled, "stopped before its inputs were here"},
+	[PLACE_QUEUED][EV_START] = {PLACE_RUNNING, act_started, "its resources are free"},
+	[PLACE_QUEUED][EV_END] = {PLACE_ENDED, act_answer, "ended at once"},
+	[PLACE_QUEUED][EV_STOP] = {PLACE_ENDED, act_cancelled, "stopped before it started"},
+	[PLACE_RUNNING][EV_END] = {PLACE_ENDED, act_answer, "ended"},
+	[PLACE_RUNNING][EV_STOP] = {PLACE_STOPPING, act_stop, "told to end"},
+	[PLACE_STOPPING][EV_END] = {PLACE_ENDED, act_cancelled, "ended, as it was told to"},
+};
+
+static const char *const place_names[TASK_PLACES] = {"fetching", "queued", "running", "stopping", "ended"};
+
+/* Nothing else assigns `place`.  The task is gone afterwards if it has ended. */
+static void task_event(struct task_queue *q, struct task *t, enum task_event event, struct outcome *o)
+{
+	const struct transition *x = &table[t->place][event];
+
+	if (x->reason == NULL)
+		return;
+	log_debug("task", "moved", "job=%" PRIu64 " task=%" PRIu64 " from=%s to=%s reason=%s", t->key.job, t->key.task,
+		  place_names[t->place], place_names[x->to], log_quote(x->reason));
+	TAILQ_REMOVE(&q->at[t->place], t, link);
+	q->n_at[t->place]--;
+	t->place = x->to;
+	if (x->to != PLACE_ENDED) {
+		TAILQ_INSERT_TAIL(&q->at[x->to], t, link);
+		q->n_at[x->to]++;
+	}
+	if (x->action != NULL)
+		x->action(q, t, o);
+	if (x->to == PLACE_ENDED)
+		task_free(q, t);
+}
+
+void queue_ended(struct task_queue *q, struct task *t, struct outcome *o)
+{
+	task_event(q, t, EV_END, o);
+}
+
+void queue_hand_on(struct task *from, struct task *to)
+{
+	to->has_resources = from->has_resources;
+	from->has_resources = 0;
+}
+
+/* ---- arrival -------------------------------------------------------------------------------------------------- */
+
+/* Readers over the columns of a tasks_assign. */
+struct assignment {
+	const struct msg_tasks_assign *m;
+	struct group *group;
+	struct holders *holders; /* shared */
+	struct column_reader task, attempt, n_inputs, input, input_bytes, input_holder;
+	size_t n_read;
+};
+
+static void assignment_begin(struct assignment *a)
+{
+	column_read(&a->task, &a->m->task);
+	column_read(&a->attempt, &a->m->attempt);
+	column_read(&a->n_inputs, &a->m->n_inputs);
+	column_read(&a->input, &a->m->input);
+	column_read(&a->input_bytes, &a->m->input_bytes);
+	column_read(&a->input_holder, &a->m->input_holder);
+	a->n_read = 0;
+}
+
+static int same_length(size_t n, size_t wanted)
+{
+	return n == 0 || n == wanted;
+}
+
+static sc_err check_inputs(const struct assignment *a, struct buf *error)
+{
+	struct column_reader n_inputs = a->n_inputs, input = a->input, holder = a->input_holder;
+	uint64_t sum = 0, all = a->m->input.count;
+
+	while (n_inputs.left > 0 && sum <= all) {
+		uint64_t n = column_next(&n_inputs);
+
+		sum += n <= all ? n : all + 1;
+	}
+	if (sum != all || a->m->input_bytes.count != all || a->m->input_holder.count != all) {
+		buf_printf(error, "its columns of inputs do not match");
+		return SC_MALFORMED;
+	}
+	while (input.left > 0) {
+		uint64_t number = column_next(&input);
+
+		if (job_group_of(a->group->job, number) == NULL) {
+			buf_printf(error, "input %" PRIu64 " is in no group that was defined", number);
+			return SC_MALFORMED;
+		}
+		if (column_next(&holder) > a->m->holders.n) {
+			buf_printf(error, "input %" PRIu64 " has a holder that is not in the list", number);
+			return SC_MALFORMED;
+		}
+	}
+	return SC_OK;
+}
+
+static sc_err check_assignment(const struct assignment *a, struct buf *error)
+{
+	size_t n = a->m->task.count;
+	struct column_reader task = a->task;
+
+	if (!same_length(a->m->attempt.count, n) || !same_length(a->m->item.n, n) ||
+	    !same_length(a->m->n_inputs.count, n)) {
+		buf_printf(error, "its columns are not of the same length");
+		return SC_MALFORMED;
+	}
+	while (task.left > 0) {
+		uint64_t number = column_next(&task);
+
+		if (!group_has(a->group, number)) {
+			buf_printf(error, "task %" PRIu64 " is not in group %s", number, a->group->name);
+			return SC_MALFORMED;
+		}
+	}
+	return check_inputs(a, error);
+}
+
+static sc_err copy_holders(struct assignment *a)
+{
+	struct holders *h;
+
+	if (a->m->input.count == 0)
+		return SC_OK;
+	h = mem_calloc(1, sizeof(*h) + a->m->holders.n * sizeof(char *));
+	if (h == NULL)
+		return SC_NOMEM;
+	h->refs = 1;
+	a->holders = h;
+	for (; h->n < a->m->holders.n; h->n++) {
+		h->v[h->n] = slice_dup(a->m->holders.v[h->n]);
+		if (h->v[h->n] == NULL)
+			return SC_NOMEM;
+	}
+	return SC_OK;
+}
+
+static sc_err read_inputs(struct assignment *a, struct task *t)
+{
+	uint64_t n = column_next(&a->n_inputs);
+
+	if (n == 0)
+		return SC_OK;
+	t->inputs = mem_calloc((size_t)n, sizeof(*t->inputs));
+	if (t->inputs == NULL)
+		return SC_NOMEM;
+	t->n_inputs = (uint32_t)n;
+	t->holders = a->holders;
+	a->holders->refs++;
+	for (uint32_t i = 0; i < t->n_inputs; i++) {
+		struct input *in = &t->inputs[i];
+		uint64_t holder = column_next(&a->input_holder);
+
+		in->task = t;
+		in->number = (uint32_t)column_next(&a->input);
+		in->bytes = column_next(&a->input_bytes);
+		in->holder = holder == 0 ? "" : a->holders->v[holder - 1];
+	}
+	return SC_OK;
+}
+
+/* Take the next task of the message, whose columns move on in any case.  *out is NULL when it is here already. */
+static sc_err read_task(struct task_queue *q, struct assignment *a, struct task **out)
+{
+	struct task *t = task_new(q);
+	sc_err err;
+
+	*out = NULL;
+	if (t == NULL)
+		return SC_NOMEM;
+	t->group = group_ref(a->group);
+	t->key = (struct task_key){a->m->job, column_next(&a->task)};
+	t->attempt = (uint32_t)column_next(&a->attempt);
+	err = read_inputs(a, t);
+	if (err == SC_OK && a->m->item.n > 0) {
+		const struct slice *item = &a->m->item.v[a->n_read];
+
+		t->item = (struct slice){slice_dup(*item), item->n};
+		err = t->item.p == NULL ? SC_NOMEM : SC_OK;
+	}
+	a->n_read++;
+	if (err == SC_OK && find(q, t->key.job, t->key.task) != NULL) {
+		log_warn("task", "assigned-twice", "job=%" PRIu64 " task=%" PRIu64, t->key.job, t->key.task);
+		task_free(q, t);
+		return SC_OK;
+	}
+	if (err == SC_OK) {
+		HASH_ADD(hh, q->table, key, sizeof(t->key), t);
+		err = table_has_added(t) ? SC_OK : SC_NOMEM;
+	}
+	if (err != SC_OK) {
+		task_free(q, t);
+		return err;
+	}
+	*out = t;
+	return SC_OK;
+}
+
+/* A new task: where it begins depends on its inputs. */
+static void admit(struct task_queue *q, struct task *t)
+{
+	int reads_inputs = t->group->kind == KIND_EXEC || t->group->kind == KIND_CALL;
+
+	for (uint32_t i = 0; reads_inputs && i < t->n_inputs; i++) {
+		enum fetch_state state = fetcher_want(q->fetcher, &t->inputs[i]);
+
+		t->n_fetching += state == FETCH_COMING;
+		if (state == FETCH_FAILED) {
+			t->inputs[i].failed = 1;
+			t->input_lost = 1;
+		}
+	}
+	q->inputs_lost += t->input_lost;
+	t->place = t->n_fetching > 0 || t->input_lost ? PLACE_FETCHING : PLACE_QUEUED;
+	TAILQ_INSERT_TAIL(&q->at[t->place], t, link);
+	q->n_at[t->place]++;
+}
+
+/* Tasks that do nothing need no bookkeeping when nothing is before them. */
+static int finish_at_once(struct task_queue *q, const struct assignment *a)
+{
+	if (a->group->kind != KIND_NOOP || a->group->problem != NULL || !TAILQ_EMPTY(&q->at[PLACE_QUEUED]) ||
+	    !resources_take(q->p.resources, &a->group->request))
+		return 0;
+	resources_give_back(q->p.resources, &a->group->request);
+	answers_done_all(q->p.answers, a->group->job, &a->m->task);
+	return 1;
+}
+
+sc_err queue_assign(struct task_queue *q, const struct msg_tasks_assign *m, struct buf *error)
+{
+	struct job *job = jobs_find(q->p.jobs, m->job);
+	struct assignment a = {.m = m, .group = job == NULL ? NULL : job_group(job, m->group)};
+	struct task *t;
+	sc_err err;
+
+	if (a.group == NULL) {
+		buf_printf(error, "group %" PRIu64 " of job %" PRIu64 " is not defined", m->group, m->job);
+		return SC_MALFORMED;
+	}
+	assignment_begin(&a);
+	err = check_assignment(&a, error);
+	if (err != SC_OK)
+		return err;
+	if (finish_at_once(q, &a))
+		return SC_OK;
+	err = copy_holders(&a);
+	while (err == SC_OK && a.task.left > 0) {
+		err = read_task(q, &a, &t);
+		if (t != NULL)
+			admit(q, t);
+	}
+	holders_unref(a.holders);
+	return err;
+}
+
+void queue_input_settled(struct input *in, void *arg)
+{
+	struct task_queue *q = arg;
+	struct task *t = in->task;
+
+	t->n_fetching--;
+	if (in->failed && !t->input_lost) {
+		t->input_lost = 1; /* answered at the end of the turn: more of them may be lost at the same time */
+		q->inputs_lost++;
+	}
+	if (t->n_fetching == 0 && !t->input_lost)
+		task_event(q, t, EV_INPUTS_HERE, NULL);
+}
+
+/* ---- stopping ------------------------------------------------------------------------------------------------- */
+
+void queue_cancel(struct task_queue *q, const struct msg_tasks_cancel *m)
+{
+	struct column_reader r;
+	struct task *t;
+
+	column_read(&r, &m->task);
+	while (r.left > 0) {
+		t = find(q, m->job, column_next(&r));
+		if (t != NULL)
+			task_event(q, t, EV_STOP, NULL);
+	}
+}
+
+void queue_cancel_job(struct task_queue *q, uint64_t job)
+{
+	for (int place = 0; place < PLACE_ENDED; place++) {
+		struct task *t = TAILQ_FIRST(&q->at[place]);
+
+		while (t != NULL) {
+			struct task *next = TAILQ_NEXT(t, link);
+
+			if (t->key.job == job)
+				task_event(q, t, EV_STOP, NULL);
+			t = next;
+		}
+	}
+}
+
+void queue_abandon_all(struct task_queue *q, int hard)
+{
+	for (int place = 0; place < PLACE_ENDED; place++) {
+		struct task *t = TAILQ_FIRST(&q->at[place]);
+
+		while (t != NULL) {
+			struct task *next = TAILQ_NEXT(t, link);
+			unsigned kind = t->group->kind;
+
+			t->silent = 1;
+			leave_table(q, t); /* the scheduler may give us the same task again */
+			if (hard && (place == PLACE_RUNNING || place == PLACE_STOPPING))
+				q->executors[kind].ops->stop(q->executors[kind].x, t, 1);
+			else
+				task_event(q, t, EV_STOP, NULL);
+			t = next;
+		}
+	}
+}
+
+/* ---- a turn --------------------------------------------------------------------------------------------------- */
+
+static void answer_lost_inputs(struct task_queue *q)
+{
+	struct task *t = TAILQ_FIRST(&q->at[PLACE_FETCHING]);
+
+	while (t != NULL && q->inputs_lost > 0) {
+		struct task *next = TAILQ_NEXT(t, link);
+
+		if (t->input_lost)
+			task_event(q, t, EV_INPUTS_LOST, NULL);
+		t = next;
+	}
+}
+
+/* Start the first task of the queue; 0 when it has to wait. */
+static int start_first(struct task_queue *q, struct task *t, struct outcome *o)
+{
+	unsigned kind = t->group->kind;
+	const struct executor *ops = kind < KINDS ? q->executors[kind].ops : NULL;
+
+	outcome_init(o);
+	if (ops == NULL || t->group->problem != NULL) {
+		if (ops == NULL)
+			outcome_fail(o, FAIL_BODY, 0, "tasks of kind %u are not known to this worker", kind);
+		else
+			outcome_fail(o, FAIL_BODY, 0, "%s", t->group->problem);
+		task_event(q, t, EV_END, o);
+		return 1;
+	}
+	if (!resources_take(q->p.resources, &t->group->request)) {
+		if (ops->follow == NULL || !ops->follow(q->executors[kind].x, t))
+			return 0;
+		task_event(q, t, EV_START, NULL);
+		return 1;
+	}
+	t->has_resources = 1;
+	t->started_us = loop_now_us(q->p.loop);
+	if (ops->start(q->executors[kind].x, t, o))
+		task_event(q, t, EV_START, NULL);
+	else
+		task_event(q, t, EV_END, o);
+	return 1;
+}
+
+static void start_some(struct task_queue *q)
+{
+	struct outcome o;
+	struct task *t;
+	unsigned n = 0;
+
+	while ((t = TAILQ_FIRST(&q->at[PLACE_QUEUED])) != NULL && queue_running(q) < RUNNING_MAX) {
+		if (n >= STARTS_PER_TURN) {
+			loop_wake(q->p.loop);
+			return;
+		}
+		n += t->group->kind != KIND_NOOP;
+		if (!start_first(q, t, &o))
+			return;
+	}
+}
+
+void queue_turn(struct task_queue *q)
+{
+	struct task *t;
+
+	fetcher_turn(q->fetcher);
+	answer_lost_inputs(q);
+	start_some(q);
+	while ((t = TAILQ_FIRST(&q->fresh)) != NULL) {
+		TAILQ_REMOVE(&q->fresh, t, fresh);
+		t->is_fresh = 0;
+		answers_running(q->p.answers, t->group->job, (uint32_t)t->key.task);
+	}
+	answers_flush(q->p.answers);
+}

@@ -1,0 +1,34 @@
+/*
+ * watch.h - descriptors of children (pidfds and pipes) in an epoll set of their own, nested in the loop.
+ *
+ * A task lives for less than a millisecond, perhaps: adding a descriptor is one system call and removing it none, as
+ * closing it removes it.  Loop thread only.
+ */
+#ifndef WORKER_WATCH_H
+#define WORKER_WATCH_H
+
+#include <stdint.h>
+
+#include "net/loop.h"
+
+struct watch;
+
+/* Embedded in its owner. */
+struct watched {
+	void (*fn)(struct watched *item, uint32_t events); /* EPOLLIN, EPOLLHUP, ... */
+};
+
+/* SC_NOMEM. */
+sc_err watch_new(struct loop *l, struct watch **out);
+void watch_free(struct watch *w); /* NULL is fine */
+
+/* Call item->fn as long as fd is readable (or hung up).  Borrows item until watch_forget().  SC_IO. */
+sc_err watch_add(struct watch *w, struct watched *item, int fd);
+
+/* No more calls for item, which may be freed then.  The caller closes fd right after, or calls watch_remove(). */
+void watch_forget(struct watch *w, struct watched *item);
+
+/* The same for a descriptor that stays open. */
+void watch_remove(struct watch *w, struct watched *item, int fd);
+
+#endif
