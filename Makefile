@@ -95,18 +95,20 @@ $(BIN)/sched-worker: $(call obj,$(WORKER_SRC) $(COMMON_SRC))
 	$(call say,LINK)
 	$(call link,-rdynamic $^ -ldl)
 
-$(BIN)/schedctl: $(call obj,$(CTL_SRC)) $(CLIENT_A)
+$(BIN)/schedctl: $(call obj,$(CTL_SRC) $(call src,base) proto/sched_error.c) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
-$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC)) $(CLIENT_A)
+$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(call src,base) proto/constants.c proto/sched_error.c) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
+# One object in which only what the public header declares is global: no name of ours can clash with a user's.
 $(CLIENT_A): $(call obj,$(CLIENT_SRC) $(COMMON_SRC))
 	$(call say,AR)
 	@mkdir -p $(@D) && rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(LD) -r -o $(@D)/libsched-client.o $^ && objcopy --localize-hidden $(@D)/libsched-client.o
+	$(Q)$(AR) rcs $@ $(@D)/libsched-client.o
 
 $(CLIENT_SO): $(call obj,$(CLIENT_SRC) $(COMMON_SRC))
 	$(call say,LINK)

@@ -335,8 +335,8 @@ void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 	HASH_DELETE(hh, c->workers_by_name, w);
 	c->workers[number] = NULL;
 	c->n_workers--;
+	lose_outputs(c, &w->held); /* first: what follows may want to drop one */
 	take_back(c, &w->in_flight);
-	lose_outputs(c, &w->held);
 	recompute_needed(c, &w->held);
 	for (size_t i = 0; i < w->in_flight.n; i++)
 		if (w->in_flight.v[i].job->tasks[w->in_flight.v[i].task].state == TASK_WAITING)

@@ -1,0 +1,32 @@
+/* emit.c - results as lines of JSON, and the little statistics they need. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/bench.h"
+
+void emit(const struct scenario *s, const char *metric, double value, const char *unit)
+{
+	printf("{\"bench\":\"%s\",\"metric\":\"%s\",\"value\":%.10g,\"unit\":\"%s\",\"params\":{", s->name, metric,
+	       value, unit);
+	for (const struct param *p = s->params; p->name != NULL; p++)
+		printf("%s\"%s\":%llu", p == s->params ? "" : ",", p->name, (unsigned long long)p->value);
+	printf("}}\n");
+	fflush(stdout);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void sort_u64(uint64_t *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), compare);
+}
+
+double quantile(const uint64_t *sorted, size_t n, double q)
+{
+	return n == 0 ? 0.0 : (double)sorted[(size_t)(q * (double)(n - 1) + 0.5)];
+}

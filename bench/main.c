@@ -1,0 +1,94 @@
+/* main.c - sched-bench SCENARIO [--parameter VALUE]... */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "bench/bench.h"
+
+#define EXIT_USAGE 2
+
+static struct scenario *const scenarios[] = {&scenario_latency, &scenario_exec, &scenario_noop, &scenario_array,
+					     &scenario_sim};
+
+#define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
+
+static void print_help(FILE *out)
+{
+	fprintf(out, "usage: sched-bench SCENARIO [--PARAMETER VALUE]...\n\n"
+		     "Measures, against real processes it starts and stops itself.  Each result is a JSON object on a "
+		     "line of\n"
+		     "its own: bench, metric, value, unit, params.\n");
+	for (size_t i = 0; i < N_SCENARIOS; i++) {
+		fprintf(out, "\n  %-10s %s\n", scenarios[i]->name, scenarios[i]->help);
+		for (const struct param *p = scenarios[i]->params; p->name != NULL; p++)
+			fprintf(out, "    --%-14s %s [%llu]\n", p->name, p->help, (unsigned long long)p->value);
+	}
+}
+
+static struct scenario *find_scenario(const char *name)
+{
+	for (size_t i = 0; i < N_SCENARIOS; i++)
+		if (strcmp(scenarios[i]->name, name) == 0)
+			return scenarios[i];
+	return NULL;
+}
+
+static struct param *find_param(struct scenario *s, const char *name)
+{
+	for (struct param *p = s->params; p->name != NULL; p++)
+		if (strcmp(p->name, name) == 0)
+			return p;
+	return NULL;
+}
+
+uint64_t param(const struct scenario *s, const char *name)
+{
+	for (const struct param *p = s->params; p->name != NULL; p++)
+		if (strcmp(p->name, name) == 0)
+			return p->value;
+	abort(); /* our own misspelling */
+}
+
+static int parse_params(struct scenario *s, int argc, char **argv)
+{
+	for (int i = 2; i < argc; i += 2) {
+		struct param *p = strncmp(argv[i], "--", 2) == 0 ? find_param(s, argv[i] + 2) : NULL;
+
+		if (p == NULL) {
+			fprintf(stderr, "sched-bench: %s has no parameter '%s'; see 'sched-bench --help'\n", s->name,
+				argv[i]);
+			return EXIT_USAGE;
+		}
+		if (i + 1 == argc || text_u64(argv[i + 1], &p->value) != SC_OK) {
+			fprintf(stderr, "sched-bench: %s needs a whole number\n", argv[i]);
+			return EXIT_USAGE;
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct scenario *s;
+	int status;
+
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(argc < 2 ? stderr : stdout);
+		return argc < 2 ? EXIT_USAGE : 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("sched-bench %s\n", SC_CLIENT_VERSION);
+		return 0;
+	}
+	s = find_scenario(argv[1]);
+	if (s == NULL) {
+		fprintf(stderr, "sched-bench: no scenario '%s'; there are:", argv[1]);
+		for (size_t i = 0; i < N_SCENARIOS; i++)
+			fprintf(stderr, " %s", scenarios[i]->name);
+		fprintf(stderr, "\n");
+		return EXIT_USAGE;
+	}
+	status = parse_params(s, argc, argv);
+	return status != 0 ? status : s->run(s);
+}

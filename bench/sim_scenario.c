@@ -1,0 +1,41 @@
+/* sim_scenario.c - the simulator (sim.h) from the command line: many seeds, or one that failed. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "bench/bench.h"
+#include "bench/sim.h"
+
+static int run(const struct scenario *s)
+{
+	struct sim_options o = sim_options_default;
+	struct sim_counts counts = {0};
+	uint64_t n = 0, violations = 0, first = param(s, "seed"), seconds = param(s, "seconds");
+	uint64_t start = clock_monotonic_us();
+	struct buf why;
+
+	o.steps = (unsigned)param(s, "steps");
+	buf_init(&why, 0);
+	do {
+		o.seed = first + n++;
+		buf_reset(&why);
+		if (sim_run(&o, &counts, &why) != SC_OK) {
+			violations++;
+			fprintf(stderr, "%s\n", buf_str(&why));
+		}
+	} while (n < param(s, "seeds") || clock_monotonic_us() - start < seconds * US_PER_S);
+	buf_fini(&why);
+	emit(s, "seeds", (double)n, "1");
+	emit(s, "steps", (double)counts.steps, "1");
+	emit(s, "faults", (double)counts.faults, "1");
+	emit(s, "violations", (double)violations, "1");
+	emit(s, "runs_per_s", (double)n * US_PER_S / (double)(clock_monotonic_us() - start), "1/s");
+	return violations > 0;
+}
+
+struct scenario scenario_sim = {"sim",
+				"the core in a simulated world with faults; fails when anything does not hold",
+				run,
+				{{"seed", 1, "of the first run; a failed one is repeated with --seed N --seeds 1"},
+				 {"seeds", 1000, "runs at least"},
+				 {"seconds", 0, "go on for at least this long"},
+				 {"steps", 400, "random steps of a run"}}};
