@@ -95,11 +95,11 @@ $(BIN)/sched-worker: $(call obj,$(WORKER_SRC) $(COMMON_SRC))
 	$(call say,LINK)
 	$(call link,-rdynamic $^ -ldl)
 
-$(BIN)/schedctl: $(call obj,$(CTL_SRC) $(call src,base) proto/sched_error.c) $(CLIENT_A)
+$(BIN)/schedctl: $(call obj,$(CTL_SRC) $(call src,base)) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
-$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(call src,base) proto/constants.c proto/sched_error.c) $(CLIENT_A)
+$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(call src,base) proto/constants.c) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
