@@ -12,7 +12,7 @@
 #define WORKERS_MAX   64u
 #define PERCENT(s, n) (roll(s, 100) < (n))
 
-const struct sim_options sim_options_default = {1, 400, 6, 6, 30};
+const struct sim_options sim_options_default = {1, 150, 6, 4, 16};
 
 enum sim_event {
 	TO_ASSIGN,
@@ -465,10 +465,8 @@ static void deliver_to_core(struct sim *s, struct sim_worker *w)
 		wrong(s, "the core does not accept an answer", m.job, m.task);
 }
 
-static void worker_step(struct sim *s)
+static void worker_step(struct sim *s, struct sim_worker *w)
 {
-	struct sim_worker *w = any_worker(s);
-
 	if (w == NULL || (w->slow && !s->quiet && PERCENT(s, 80)))
 		return;
 	if (w->in.n > 0 && PERCENT(s, 70))
@@ -572,8 +570,10 @@ static void finish(struct sim *s)
 			core_worker_set_status(s->core, s->workers[i].number, WORKER_ACTIVE);
 	join(s, "cpus=8,gpu=4");
 	while (s->err == SC_OK && (!all_ended(s) || messages_under_way(s)) && steps++ < FINISH_STEPS) {
-		worker_step(s);
-		if (core_next_due_us(s->core) != UINT64_MAX && core_next_due_us(s->core) > s->now_us && PERCENT(s, 5))
+		for (size_t i = 0; i < WORKERS_MAX; i++)
+			if (s->workers[i].number != 0)
+				worker_step(s, &s->workers[i]);
+		if (core_next_due_us(s->core) != UINT64_MAX && core_next_due_us(s->core) > s->now_us && PERCENT(s, 20))
 			s->now_us = core_next_due_us(s->core);
 		turn(s);
 	}
@@ -605,7 +605,7 @@ sc_err sim_run(const struct sim_options *o, struct sim_counts *counts, struct bu
 		else if (what < 18)
 			world_step(&s);
 		else
-			worker_step(&s);
+			worker_step(&s, any_worker(&s));
 		turn(&s);
 	}
 	if (s.err == SC_OK)

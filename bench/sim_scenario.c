@@ -38,4 +38,4 @@ struct scenario scenario_sim = {"sim",
 				{{"seed", 1, "of the first run; a failed one is repeated with --seed N --seeds 1"},
 				 {"seeds", 1000, "runs at least"},
 				 {"seconds", 0, "go on for at least this long"},
-				 {"steps", 400, "random steps of a run"}}};
+				 {"steps", 150, "random steps of a run"}}};
