@@ -1,4 +1,4 @@
-/* sim_scenario.c - the simulator (sim.h) from the command line: many seeds, or one that failed. */
+/* scenario_sim.c - the simulator (sim.h) from the command line: many seeds, or one that failed. */
 #include <stdio.h>
 
 #include "base/clock.h"
