@@ -1,0 +1,274 @@
+/* jobs.c - `schedctl job list|show|wait|cancel|forget`. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "client/ctl/ctl.h"
+#include "client/ctl/interrupt.h"
+#include "client/ctl/json.h"
+#include "client/ctl/table.h"
+#include "client/ctl/wait.h"
+
+static uint64_t tasks_in_all(const uint64_t counts[SC_TASK_STATES])
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < SC_TASK_STATES; i++)
+		n += counts[i];
+	return n;
+}
+
+static json_t *job_json(const struct sc_job_row *r)
+{
+	json_t *o = json_object();
+
+	json_put_u64(o, F_job, r->job);
+	json_put_text(o, F_name, r->name);
+	json_put_text(o, F_namespace, r->name_space);
+	json_put_text(o, F_state, sc_job_state_name(r->state));
+	json_put_i64(o, F_priority, r->priority);
+	json_put_u64(o, F_submitted_us, r->submitted_us);
+	json_put_u64(o, F_elapsed_us, r->elapsed_us);
+	json_put_u64(o, F_tasks, tasks_in_all(r->counts));
+	json_put_counts(o, r->counts);
+	json_put_text(o, F_text, r->text);
+	return o;
+}
+
+static void add_job_row(struct table *t, const struct sc_job_row *r)
+{
+	char shown[64], ago[80];
+
+	snprintf(ago, sizeof(ago), "%s ago", text_show_us(r->submitted_us, shown, sizeof(shown)));
+	table_addf(t, "%" PRIu64, r->job);
+	table_add(t, r->name);
+	table_add(t, r->name_space);
+	table_add_color(t, color_of_job(r->state), sc_job_state_name(r->state));
+	table_addf(t, "%" PRIu64, tasks_in_all(r->counts));
+	table_addf(t, "%" PRIu64, r->counts[SC_TASK_DONE] + r->counts[SC_TASK_RELEASED]);
+	table_addf(t, "%" PRIu64, r->counts[SC_TASK_FAILED]);
+	table_addf(t, "%" PRIu64, r->counts[SC_TASK_RUNNING] + r->counts[SC_TASK_ASSIGNED]);
+	table_add(t, ago);
+	table_add(t, text_show_us(r->elapsed_us, shown, sizeof(shown)));
+}
+
+int verb_job_list(struct ctl *c)
+{
+	static const char *const heads[] = {">ID",     "NAME",	   "NAMESPACE",	 "STATE", ">TASKS", ">DONE",
+					    ">FAILED", ">RUNNING", ">SUBMITTED", ">TOOK", NULL};
+	const struct sc_job_row *row;
+	struct sc_jobs *jobs;
+	struct table t;
+	json_t *list;
+	uint64_t limit = 0, n = 0;
+	int status = ctl_option_u64(c, "limit", 1, UINT64_MAX, &limit);
+	sc_err err;
+
+	if (status == EXIT_DONE)
+		status = ctl_open(c);
+	if (status != EXIT_DONE)
+		return status;
+	err = sc_client_list_jobs(c->client, 0, cli_value(&c->cli, "namespace"), &jobs);
+	if (err != SC_OK)
+		return ctl_failed(c, err);
+	table_init(&t, heads);
+	list = json_array();
+	while ((limit == 0 || n < limit) && (err = sc_jobs_next(jobs, &row)) == SC_OK && row != NULL) {
+		if (c->json)
+			json_array_append_new(list, job_json(row));
+		else
+			add_job_row(&t, row);
+		n++;
+	}
+	if (err != SC_OK)
+		status = ctl_failed(c, err);
+	else if (c->json)
+		json_print_one(F_jobs, json_incref(list));
+	else
+		table_print(&t, c->color_out);
+	json_decref(list);
+	table_fini(&t);
+	sc_jobs_free(jobs);
+	return status;
+}
+
+/* ---- show ------------------------------------------------------------------------------------------------------- */
+
+static void print_job(const struct ctl *c, const struct sc_job_row *r)
+{
+	const char *color = c->color_out ? color_of_job(r->state) : NULL;
+	struct buf clean;
+	char shown[64];
+
+	printf("job        %" PRIu64 "\nname       %s\nnamespace  %s\nstate      %s%s%s\n", r->job, r->name,
+	       r->name_space, color != NULL ? color : "", sc_job_state_name(r->state),
+	       color != NULL ? COLOR_PLAIN : "");
+	if (r->text[0] != '\0') {
+		buf_init(&clean, 0);
+		text_harmless(&clean, r->text, strlen(r->text));
+		printf("reason     %s\n", buf_str(&clean));
+		buf_fini(&clean);
+	}
+	printf("priority   %" PRId64 "\nsubmitted  %s ago\n", r->priority,
+	       text_show_us(r->submitted_us, shown, sizeof(shown)));
+	printf("took       %s\ntasks      %" PRIu64 "\n", text_show_us(r->elapsed_us, shown, sizeof(shown)),
+	       tasks_in_all(r->counts));
+	for (unsigned i = 0; i < SC_TASK_STATES; i++)
+		if (r->counts[i] > 0)
+			printf("  %-9s %" PRIu64 "\n", sc_task_state_name(i), r->counts[i]);
+}
+
+int verb_job_show(struct ctl *c)
+{
+	const struct sc_job_row *row;
+	struct sc_jobs *jobs;
+	uint64_t id;
+	int status = ctl_open(c);
+	sc_err err;
+
+	if (status == EXIT_DONE)
+		status = ctl_job_id(c, c->cli.args[0], &id);
+	if (status != EXIT_DONE)
+		return status;
+	err = sc_client_list_jobs(c->client, id, NULL, &jobs);
+	if (err != SC_OK)
+		return ctl_failed(c, err);
+	err = sc_jobs_next(jobs, &row);
+	if (err != SC_OK)
+		status = ctl_failed(c, err);
+	else if (row == NULL)
+		status = ctl_fail(c, EXIT_WORK_FAILED, "there is no job %" PRIu64, id);
+	else if (c->json)
+		json_print(job_json(row));
+	else
+		print_job(c, row);
+	sc_jobs_free(jobs);
+	return status;
+}
+
+/* ---- wait ------------------------------------------------------------------------------------------------------- */
+
+static json_t *wait_json(const struct wait *w)
+{
+	json_t *o = json_object();
+
+	json_put_u64(o, F_job, w->job);
+	json_put_text(o, F_state, sc_job_state_name(w->last.state));
+	json_put_counts(o, w->last.counts);
+	json_put_text(o, F_text, w->last.text);
+	return o;
+}
+
+/* One of the jobs named.  *stop: leave the others. */
+static int wait_one(struct ctl *c, const char *text, uint64_t timeout_us, int wish, json_t *list, int *stop)
+{
+	struct wait w = {.timeout_us = timeout_us, .style = progress_choose(wish)};
+	int status = ctl_job_id(c, text, &w.job);
+
+	if (status == EXIT_DONE)
+		status = wait_for_job(c, &w);
+	*stop = status != EXIT_DONE || w.interrupted || w.timed_out;
+	if (status != EXIT_DONE)
+		return status;
+	json_array_append_new(list, wait_json(&w));
+	if (w.interrupted) {
+		ctl_note(c, "job %" PRIu64 " goes on; schedctl job wait %" PRIu64, w.job, w.job);
+		return EXIT_WORK_FAILED;
+	}
+	if (w.timed_out) {
+		ctl_note(c, "job %" PRIu64 " has not ended in time; it goes on", w.job);
+		return EXIT_WORK_FAILED;
+	}
+	if (!c->json)
+		printf("job %" PRIu64 " %s%s%s\n", w.job, sc_job_state_name(w.last.state),
+		       w.last.text[0] != '\0' ? ": " : "", w.last.text);
+	return w.last.state == SC_JOB_DONE ? EXIT_DONE : EXIT_WORK_FAILED;
+}
+
+int verb_job_wait(struct ctl *c)
+{
+	json_t *list = json_array();
+	uint64_t timeout_us = UINT64_MAX;
+	int status = ctl_option_duration(c, "timeout", &timeout_us), stop = 0;
+	int wish = cli_has(&c->cli, "no-progress") || c->json ? 0 : -1;
+
+	if (status == EXIT_DONE)
+		status = ctl_open(c);
+	interrupt_begin(NULL);
+	for (size_t i = 0; status != EXIT_USAGE && status != EXIT_NO_ACCESS && i < c->cli.n_args && !stop; i++) {
+		int one = wait_one(c, c->cli.args[i], timeout_us, wish, list, &stop);
+
+		if (one > status)
+			status = one;
+	}
+	interrupt_end();
+	if (c->json && (status == EXIT_DONE || status == EXIT_WORK_FAILED))
+		json_print_one(F_jobs, json_incref(list));
+	json_decref(list);
+	return status;
+}
+
+/* ---- cancel, forget --------------------------------------------------------------------------------------------- */
+
+/* Carry out `act` for each job named. */
+static int for_each_job(struct ctl *c, sc_err (*act)(struct sc_client *, uint64_t, uint64_t *), const char *done)
+{
+	json_t *list = json_array();
+	int status = ctl_open(c);
+
+	for (size_t i = 0; i < c->cli.n_args && status == EXIT_DONE; i++) {
+		uint64_t id, n;
+		sc_err err;
+		json_t *o;
+
+		status = ctl_job_id(c, c->cli.args[i], &id);
+		if (status != EXIT_DONE)
+			break;
+		err = act(c->client, id, &n);
+		if (err != SC_OK) {
+			status = ctl_failed(c, err);
+			break;
+		}
+		o = json_object();
+		json_put_u64(o, F_job, id);
+		json_put_u64(o, F_count, n);
+		json_array_append_new(list, o);
+		if (!c->json)
+			printf("job %" PRIu64 " %s\n", id, done);
+	}
+	if (c->json && status == EXIT_DONE)
+		json_print_one(F_jobs, json_incref(list));
+	json_decref(list);
+	return status;
+}
+
+int verb_job_cancel(struct ctl *c)
+{
+	return for_each_job(c, sc_client_cancel, "cancelled");
+}
+
+int verb_job_forget(struct ctl *c)
+{
+	uint64_t n;
+	int status;
+	sc_err err;
+
+	if (!cli_has(&c->cli, "all") && c->cli.n_args == 0)
+		return ctl_usage(c, "which jobs? usage: schedctl job forget JOB... or --all");
+	if (!cli_has(&c->cli, "all"))
+		return for_each_job(c, sc_client_forget, "forgotten");
+	if (c->cli.n_args > 0)
+		return ctl_usage(c, "--all and numbers of jobs exclude each other");
+	status = ctl_open(c);
+	if (status != EXIT_DONE)
+		return status;
+	err = sc_client_forget(c->client, 0, &n);
+	if (err != SC_OK)
+		return ctl_failed(c, err);
+	if (c->json)
+		json_print_one(F_count, json_integer((json_int_t)n));
+	else
+		printf("%" PRIu64 " job%s forgotten\n", n, n == 1 ? "" : "s");
+	return EXIT_DONE;
+}

@@ -1,0 +1,16 @@
+/* paths.h - paths made absolute: tasks run elsewhere, perhaps in another directory. */
+#ifndef CLIENT_CTL_PATHS_H
+#define CLIENT_CTL_PATHS_H
+
+#include "proto/sched_error.h"
+
+/* The current directory; owned by the caller, NULL: it cannot be found out. */
+char *path_current(void);
+
+/* dir/path, or path when that is absolute; owned by the caller, NULL: no memory. */
+char *path_join(const char *dir, const char *path);
+
+/* Make the directories that path needs, the last name left out.  SC_DENIED with errno. */
+sc_err path_make_parents(const char *path);
+
+#endif

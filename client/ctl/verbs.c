@@ -1,0 +1,139 @@
+/*
+ * verbs.c - every command of schedctl and every option of each, in one table.  Parsing, --help, completion and the
+ * manual page come from here.
+ */
+#include "client/ctl/cli.h"
+
+#include <stdint.h>
+
+#include "client/ctl/ctl.h"
+
+#define ANY SIZE_MAX
+#define END                                                                                                            \
+	{                                                                                                              \
+		NULL, OPT_FLAG, NULL, NULL, NULL                                                                       \
+	}
+
+const struct opt_row cli_global_options[] = {
+	{"access-file", OPT_VALUE, "FILE", "where the scheduler is and its secrets [$SCHED_ACCESS_FILE, ...]", "FILE"},
+	{"json", OPT_FLAG, NULL, "print one JSON document", NULL},
+	{"config", OPT_VALUE, "FILE", "a configuration file, besides the usual ones", "FILE"},
+	{"set", OPT_MANY, "KEY=VALUE", "a configuration key, stronger than all files", NULL},
+	{"color", OPT_VALUE, "WHEN", "auto, always or never [auto]", "auto|always|never"},
+	{"version", OPT_FLAG, NULL, "print the version and end", NULL},
+	{"help", OPT_FLAG, NULL, "print this and end", NULL},
+	END,
+};
+
+static const struct opt_row submit_options[] = {
+	{"wait", OPT_FLAG, NULL, "wait for the end; exit status 1 when the job failed", NULL},
+	{"name", OPT_VALUE, "NAME", "name of the job [name of the command]", NULL},
+	{"array", OPT_VALUE, "A-B[:STEP]", "a task for each index", NULL},
+	{"each-line", OPT_VALUE, "FILE", "a task for each line of a file (-: standard input)", "FILE"},
+	{"after", OPT_MANY, "JOB", "start when this job has succeeded", NULL},
+	{"retries", OPT_VALUE, "N", "try a task that failed again, up to N times [0]", NULL},
+	{"priority", OPT_VALUE, "N", "-1000000 to 1000000, higher runs first [0]", NULL},
+	{"cpus", OPT_VALUE, "N", "processors each task takes [1]", NULL},
+	{"resource", OPT_MANY, "NAME=N", "what else each task takes", NULL},
+	{"time-limit", OPT_VALUE, "D", "stop a task that runs longer, like 30s, 1h", NULL},
+	{"stdout", OPT_VALUE, "PATH", "write standard output to files instead of keeping it", "FILE"},
+	{"stderr", OPT_VALUE, "PATH", "the same for standard error", "FILE"},
+	{"env", OPT_MANY, "NAME=VALUE", "add to the environment of the tasks", NULL},
+	{"cwd", OPT_VALUE, "DIR", "directory to run in [the current one]", "DIR"},
+	{"stdin", OPT_VALUE, "FILE", "read standard input from this file", "FILE"},
+	{"namespace", OPT_VALUE, "NAME", "owner of the job [default]", NULL},
+	END,
+};
+
+static const struct opt_row run_options[] = {
+	{"local", OPT_OPTIONAL, "SLOTS", "use a private scheduler and worker, for this command only", NULL},
+	{"progress", OPT_FLAG, NULL, "show progress [on, unless --json]", NULL},
+	{"no-progress", OPT_FLAG, NULL, "do not show progress", NULL},
+	{"print", OPT_FLAG, NULL, "print the result of the one task at the end that has no `output`", NULL},
+	{"namespace", OPT_VALUE, "NAME", "owner of the job, instead of the one in the file", NULL},
+	END,
+};
+
+static const struct opt_row job_list_options[] = {
+	{"namespace", OPT_VALUE, "NAME", "only of this owner", NULL},
+	{"limit", OPT_VALUE, "N", "at most so many, the newest [all]", NULL},
+	END,
+};
+
+static const struct opt_row job_wait_options[] = {
+	{"timeout", OPT_VALUE, "D", "give up after this time; exit status 1", NULL},
+	{"no-progress", OPT_FLAG, NULL, "do not show progress", NULL},
+	END,
+};
+
+static const struct opt_row job_cat_options[] = {
+	{"task", OPT_VALUE, "KEY", "only this task: its key or number", NULL},
+	{"stderr", OPT_FLAG, NULL, "standard error instead of the results", NULL},
+	END,
+};
+
+static const struct opt_row job_forget_options[] = {
+	{"all", OPT_FLAG, NULL, "all jobs that have ended", NULL},
+	END,
+};
+
+static const struct opt_row task_list_options[] = {
+	{"state", OPT_VALUE, "STATE,...", "only in these states: waiting, ready, assigned, running, done, ...", NULL},
+	{"limit", OPT_VALUE, "N", "at most so many [100; all with --json]", NULL},
+	END,
+};
+
+static const struct opt_row worker_drain_options[] = {
+	{"undo", OPT_FLAG, NULL, "let it have tasks again", NULL},
+	END,
+};
+
+static const struct opt_row shutdown_options[] = {
+	{"workers", OPT_FLAG, NULL, "end all workers as well", NULL},
+	END,
+};
+
+static const struct opt_row no_options[] = {END};
+
+static const char submit_more[] =
+	"Standard output of each task is kept by its worker as the task's result; see `schedctl job cat`.  PATH and, "
+	"with\n"
+	"--array or --each-line, the command and --env may contain {index} {item} {key} {job} {attempt}.  Relative "
+	"paths are\n"
+	"relative to the directory of the tasks.  A task sees SCHED_JOB_ID, SCHED_KEY, SCHED_INDEX, SCHED_ITEM,\n"
+	"SCHED_ATTEMPT, SCHED_CPUS and SCHED_RESOURCE_<NAME>.  Ctrl-C while waiting leaves the job running.";
+
+static const char run_more[] = "Paths in the file are relative to the current directory.  Nothing is submitted when "
+			       "anything in the file is wrong.\n"
+			       "Ctrl-C cancels the job; a second one ends schedctl at once.";
+
+const struct verb cli_verbs[] = {
+	{"submit", "-- COMMAND [ARG]...", "Submit a command line as a job", submit_more, submit_options, 1, ANY, 1,
+	 verb_submit, NULL},
+	{"run", "GRAPH.yaml", "Submit a graph, wait, write its outputs", run_more, run_options, 1, 1, 0, verb_run,
+	 "FILE"},
+	{"job list", "", "List jobs, newest first", NULL, job_list_options, 0, 0, 0, verb_job_list, NULL},
+	{"job show", "JOB", "Show a job", NULL, no_options, 1, 1, 0, verb_job_show, NULL},
+	{"job wait", "JOB...", "Wait for the end of jobs; exit status 1 when one failed", NULL, job_wait_options, 1,
+	 ANY, 0, verb_job_wait, NULL},
+	{"job cancel", "JOB...", "Stop all that has not ended of jobs", NULL, no_options, 1, ANY, 0, verb_job_cancel,
+	 NULL},
+	{"job cat", "JOB", "Print the results of a job's tasks, in their order", NULL, job_cat_options, 1, 1, 0,
+	 verb_job_cat, NULL},
+	{"job forget", "JOB...|--all", "Drop ended jobs and their results", NULL, job_forget_options, 0, ANY, 0,
+	 verb_job_forget, NULL},
+	{"task list", "JOB", "List the tasks of a job", NULL, task_list_options, 1, 1, 0, verb_task_list, NULL},
+	{"task show", "JOB KEY", "Show everything about a task", NULL, no_options, 2, 2, 0, verb_task_show, NULL},
+	{"task explain", "JOB KEY", "Say why a task is where it is", NULL, no_options, 2, 2, 0, verb_task_explain,
+	 NULL},
+	{"task retry", "JOB [KEY]", "Run failed or cancelled tasks again, and what failed because of them", NULL,
+	 no_options, 1, 2, 0, verb_task_retry, NULL},
+	{"worker list", "", "List workers", NULL, no_options, 0, 0, 0, verb_worker_list, NULL},
+	{"worker drain", "NAME", "Give a worker nothing new", NULL, worker_drain_options, 1, 1, 0, verb_worker_drain,
+	 NULL},
+	{"worker stop", "NAME", "End a worker", NULL, no_options, 1, 1, 0, verb_worker_stop, NULL},
+	{"shutdown", "", "End the scheduler", NULL, shutdown_options, 0, 0, 0, verb_shutdown, NULL},
+	{"completion", "bash|zsh", "Print a completion script for a shell", NULL, no_options, 1, 1, 0, verb_completion,
+	 "bash|zsh"},
+	{NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL},
+};
