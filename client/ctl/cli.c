@@ -86,17 +86,42 @@ static sc_err unknown_option(const struct cli *cli, const char *name, size_t len
 	return SC_INVALID;
 }
 
-/* group: "job" for `schedctl job lits`, else NULL. */
+/* The words that may stand first (group NULL), or after a first word like "job", each once. */
+static size_t list_words(const char *group, char words[NAMES_MAX][32])
+{
+	size_t n = 0, len = group != NULL ? strlen(group) : 0;
+
+	for (const struct verb *v = cli_verbs; v->name != NULL && n < NAMES_MAX; v++) {
+		size_t first = strcspn(v->name, " ");
+
+		if (group != NULL && (first != len || strncmp(v->name, group, len) != 0 || v->name[len] == '\0'))
+			continue;
+		if (group != NULL)
+			snprintf(words[n], sizeof(words[0]), "%s", v->name + len + 1);
+		else
+			snprintf(words[n], sizeof(words[0]), "%.*s", (int)first, v->name);
+		if (n == 0 || strcmp(words[n], words[n - 1]) != 0)
+			n++;
+	}
+	return n;
+}
+
+/* group: "job" for `schedctl job lits`, else NULL; word: NULL when it is missing. */
 static sc_err unknown_verb(const char *group, const char *word, struct buf *error)
 {
-	size_t skip = group != NULL ? strlen(group) + 1 : 0, n = 0;
-	const char *known[NAMES_MAX] = {NULL}, *near;
+	const char *known[NAMES_MAX] = {NULL}, *near = NULL;
+	char words[NAMES_MAX][32];
+	size_t n = list_words(group, words);
 
-	for (const struct verb *v = cli_verbs; v->name != NULL && n < NAMES_MAX; v++)
-		if (group == NULL || (strncmp(v->name, group, skip - 1) == 0 && v->name[skip - 1] == ' '))
-			known[n++] = v->name + skip;
-	near = cli_nearest(word, known, n);
-	buf_printf(error, "unknown command '%s%s%s'", group != NULL ? group : "", group != NULL ? " " : "", word);
+	for (size_t i = 0; i < n; i++)
+		known[i] = words[i];
+	if (word == NULL) {
+		buf_printf(error, "%s: a further word is missing", group);
+	} else {
+		buf_printf(error, "unknown command '%s%s%s'", group != NULL ? group : "", group != NULL ? " " : "",
+			   word);
+		near = cli_nearest(word, known, n);
+	}
 	if (near != NULL) {
 		buf_printf(error, "; did you mean '%s%s%s'?", group != NULL ? group : "", group != NULL ? " " : "",
 			   near);
@@ -209,7 +234,7 @@ static sc_err check_args(const struct cli *cli, struct buf *error)
 	if (cli->wants_help || cli->wants_version)
 		return SC_OK;
 	if (v == NULL && cli->group != NULL)
-		return unknown_verb(cli->group, "", error);
+		return unknown_verb(cli->group, NULL, error);
 	if (v == NULL) {
 		buf_printf(error, "no command; see schedctl --help");
 		return SC_INVALID;

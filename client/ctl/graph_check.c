@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "client/ctl/graph.h"
 
 /* ---- one task --------------------------------------------------------------------------------------------------- */
@@ -143,6 +144,28 @@ static sc_err check_outputs(const struct graph *g, struct buf *error)
 	return SC_OK;
 }
 
+/* A task named "a-7" beside a group "a" with the index 7 would have the same key. */
+static sc_err check_keys(const struct graph *g, const struct graph_task *t, struct buf *error)
+{
+	const char *dash = strrchr(t->name, '-');
+	uint64_t index;
+
+	if (t->is_group || dash == NULL || text_u64(dash + 1, &index) != SC_OK)
+		return SC_OK;
+	for (size_t i = 0; i < g->n_tasks; i++) {
+		const struct graph_task *a = &g->tasks[i];
+
+		if (!a->is_group || strlen(a->name) != (size_t)(dash - t->name) ||
+		    strncmp(a->name, t->name, strlen(a->name)) != 0 || (dash[1] == '0' && dash[2] != '\0') ||
+		    index < a->range.first || (index - a->range.first) % a->range.step != 0 ||
+		    (index - a->range.first) / a->range.step >= a->range.count)
+			continue;
+		return graph_error(g, t->line, error, "task %s: the group %s has a task of that name; rename one",
+				   t->name, a->name);
+	}
+	return SC_OK;
+}
+
 sc_err graph_check(struct graph *g, struct buf *error)
 {
 	sc_err err = SC_OK;
@@ -153,6 +176,8 @@ sc_err graph_check(struct graph *g, struct buf *error)
 		for (size_t k = 0; k < g->tasks[i].n_inputs; k++)
 			g->tasks[g->tasks[i].inputs[k].task].is_sink = 0;
 		err = check_task(g, &g->tasks[i], error);
+		if (err == SC_OK)
+			err = check_keys(g, &g->tasks[i], error);
 	}
 	if (err == SC_OK)
 		err = check_cycles(g, error);
