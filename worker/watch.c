@@ -9,27 +9,33 @@
 
 #define BATCH 64
 
+struct place {
+	struct watched *item;
+	uint32_t generation;
+	uint32_t next_free;
+};
+
 struct watch {
 	int epoll_fd;
 	struct event *ev;
-	struct epoll_event batch[BATCH]; /* being worked off; forgotten items are NULL */
-	int batch_at, batch_n;
+	struct place *places; /* [0] is never used */
+	size_t n_places, cap_places;
+	uint32_t first_free;
 };
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
+	struct epoll_event batch[BATCH];
 	struct watch *w = arg;
+	int n = epoll_wait(fd, batch, BATCH, 0);
 
 	(void)what;
-	w->batch_n = epoll_wait(fd, w->batch, BATCH, 0);
-	for (w->batch_at = 0; w->batch_at < w->batch_n; w->batch_at++) {
-		struct epoll_event *e = &w->batch[w->batch_at];
-		struct watched *item = e->data.ptr;
+	for (int i = 0; i < n; i++) {
+		const struct place *p = &w->places[(uint32_t)batch[i].data.u64];
 
-		if (item != NULL)
-			item->fn(item, e->events);
+		if (p->item != NULL && p->generation == (uint32_t)(batch[i].data.u64 >> 32))
+			p->item->fn(p->item, batch[i].events);
 	}
-	w->batch_n = 0;
 }
 
 sc_err watch_new(struct loop *l, struct watch **out)
@@ -57,21 +63,61 @@ void watch_free(struct watch *w)
 		event_free(w->ev);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
+	mem_free(w->places);
 	mem_free(w);
+}
+
+/* A free place of the table, or 0. */
+static uint32_t take_place(struct watch *w)
+{
+	uint32_t n = w->first_free;
+	void *p;
+
+	if (n != 0) {
+		w->first_free = w->places[n].next_free;
+		return n;
+	}
+	if (w->n_places == 0)
+		w->n_places = 1;
+	p = mem_grow(w->places, &w->cap_places, w->n_places + 1, sizeof(*w->places));
+	if (p == NULL)
+		return 0;
+	w->places = p;
+	n = (uint32_t)w->n_places++;
+	w->places[n] = (struct place){0};
+	return n;
+}
+
+static void leave_place(struct watch *w, struct watched *item)
+{
+	struct place *p = &w->places[item->place];
+
+	p->item = NULL;
+	p->generation++;
+	p->next_free = w->first_free;
+	w->first_free = item->place;
+	item->place = 0;
 }
 
 sc_err watch_add(struct watch *w, struct watched *item, int fd)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.ptr = item};
+	struct epoll_event e = {.events = EPOLLIN};
 
-	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0 ? SC_OK : SC_IO;
+	item->place = take_place(w);
+	if (item->place == 0)
+		return SC_NOMEM;
+	w->places[item->place].item = item;
+	e.data.u64 = (uint64_t)w->places[item->place].generation << 32 | item->place;
+	if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0)
+		return SC_OK;
+	leave_place(w, item);
+	return SC_IO;
 }
 
 void watch_forget(struct watch *w, struct watched *item)
 {
-	for (int i = w->batch_at; i < w->batch_n; i++)
-		if (w->batch[i].data.ptr == item)
-			w->batch[i].data.ptr = NULL;
+	if (item->place != 0)
+		leave_place(w, item);
 }
 
 void watch_remove(struct watch *w, struct watched *item, int fd)
