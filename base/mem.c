@@ -20,6 +20,11 @@ void mem_fail_nth(long n)
 	fail_in = n < 0 ? -1 : n;
 }
 
+long mem_fail_left(void)
+{
+	return fail_in;
+}
+
 void *mem_malloc(size_t size)
 {
 	return must_fail() ? NULL : malloc(size ? size : 1);

@@ -24,6 +24,7 @@ void *mem_grow(void *array, size_t *cap, size_t need, size_t elem_size);
 
 /* The n-th allocation of this thread from now fails (0 is the next one); negative: none.  For tests. */
 void mem_fail_nth(long n);
+long mem_fail_left(void); /* how many more will succeed before that; -1: it has failed, or none is to fail */
 
 /* Route libevent's allocations through here as well.  Once, before it is used. */
 void mem_adopt_libraries(void);

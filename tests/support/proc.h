@@ -13,8 +13,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROC_DEADLINE_MS 20000u /* for what should take no time; generous, because machines are slow under sanitizers  \
-				 */
+#define PROC_DEADLINE_MS                                                                                               \
+	20000u /* for what should take no time; generous, because machines are slow under sanitizers                   \
+		*/
 
 struct proc;
 
