@@ -20,17 +20,19 @@
 #include "base/mem.h"
 #include "client/ctl/interrupt.h"
 
-#define READY_WITHIN_US (20u * US_PER_S)
-#define END_WITHIN_MS	8000 /* asked to end; then they are killed */
-#define LOG_SHOWN_BYTES 4096
-#define ARGS_MAX	300
+#define READY_WITHIN_US	 (20u * US_PER_S)
+#define STATUS_WITHIN_MS 1000 /* a child that has closed its output ends soon */
+#define END_WITHIN_MS	 8000 /* asked to end; then they are killed */
+#define LOG_SHOWN_BYTES	 4096
+#define ARGS_MAX	 300
 /* A socket's path has 108 bytes: this, the name, and what the worker puts beside it. */
 #define DIRECTORY_MAX 80
 
 struct child {
 	const char *program;
-	pid_t pid; /* 0: not running */
-	int out;   /* its standard output, or -1 */
+	pid_t pid;  /* 0: not running */
+	int out;    /* its standard output, or -1 */
+	int status; /* once it has ended */
 	char log[PATH_MAX];
 };
 
@@ -154,13 +156,38 @@ static int start(struct ctl *c, struct child *child, char *const *argv)
 	return ctl_fail(c, EXIT_WORK_FAILED, "cannot start %s: %s", program, strerror(errno));
 }
 
+/* Non-zero: it has ended within the time. */
+static int wait_end(struct child *child, int ms)
+{
+	int fd = child->pid > 0 ? pidfd_open(child->pid, 0) : -1;
+	uint64_t deadline = clock_monotonic_us() + (uint64_t)ms * US_PER_MS;
+	int ended = 0;
+
+	while (fd >= 0 && !ended) {
+		struct pollfd p = {fd, POLLIN, 0};
+		uint64_t now = clock_monotonic_us();
+
+		if (now >= deadline)
+			break;
+		ended = poll(&p, 1, (int)((deadline - now) / US_PER_MS) + 1) > 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (child->pid > 0 && (ended || fd < 0)) {
+		waitpid(child->pid, &child->status, 0);
+		child->pid = 0;
+	}
+	return child->pid == 0;
+}
+
 /* Why it did not start: the end of its log. */
-static int not_started(struct ctl *c, const struct child *child, const char *why)
+static int not_started(struct ctl *c, struct child *child, const char *why)
 {
 	char text[LOG_SHOWN_BYTES + 1];
 	FILE *f = fopen(child->log, "re");
 	size_t n = 0;
 	const char *from = text;
+	int status = EXIT_NO_ACCESS;
 
 	if (f != NULL) {
 		if (fseek(f, -LOG_SHOWN_BYTES, SEEK_END) != 0)
@@ -168,14 +195,17 @@ static int not_started(struct ctl *c, const struct child *child, const char *why
 		n = fread(text, 1, LOG_SHOWN_BYTES, f);
 		fclose(f);
 	}
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
 	text[n] = '\0';
 	for (unsigned lines = 0; n > 0; n--)
 		if (text[n - 1] == '\n' && ++lines > 10) {
 			from = text + n;
 			break;
 		}
-	return ctl_fail(c, EXIT_NO_ACCESS, "%s: %s%s%s", child->program, why, *from != '\0' ? "; its log ends:\n" : "",
-			from);
+	if (wait_end(child, STATUS_WITHIN_MS) && WIFEXITED(child->status) && WEXITSTATUS(child->status) == EXIT_USAGE)
+		status = EXIT_USAGE; /* it was given configuration that we were given */
+	return ctl_fail(c, status, "%s: %s%s%s", child->program, why, *from != '\0' ? "; its log ends:\n" : "", from);
 }
 
 /* Its first line is "ready ...", when it serves. */
@@ -282,30 +312,6 @@ int local_start(struct ctl *c, uint64_t slots, struct local **out)
 }
 
 /* ---- stop ------------------------------------------------------------------------------------------------------- */
-
-/* Non-zero: it has ended within the time. */
-static int wait_end(struct child *child, int ms)
-{
-	int fd = child->pid > 0 ? pidfd_open(child->pid, 0) : -1;
-	uint64_t deadline = clock_monotonic_us() + (uint64_t)ms * US_PER_MS;
-	int ended = 0;
-
-	while (fd >= 0 && !ended) {
-		struct pollfd p = {fd, POLLIN, 0};
-		uint64_t now = clock_monotonic_us();
-
-		if (now >= deadline)
-			break;
-		ended = poll(&p, 1, (int)((deadline - now) / US_PER_MS) + 1) > 0;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (child->pid > 0 && (ended || fd < 0)) {
-		waitpid(child->pid, NULL, 0);
-		child->pid = 0;
-	}
-	return child->pid == 0;
-}
 
 static void end(struct child *child, int asked)
 {

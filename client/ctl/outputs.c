@@ -19,6 +19,8 @@
 #include "client/ctl/json.h"
 #include "client/ctl/paths.h"
 
+#define WRITTEN_SHOWN 20u /* files named one by one */
+
 struct outputs {
 	struct ctl *ctl;
 	const struct graph *g;
@@ -26,6 +28,7 @@ struct outputs {
 	uint64_t id;
 	json_t *json;
 	int status;
+	uint64_t n_written;
 	size_t task; /* of the graph; the one whose results are coming */
 	/* the file at hand */
 	FILE *file;
@@ -107,7 +110,7 @@ static sc_err finish_file(struct outputs *o, const struct sc_part *part)
 	json_put_u64(entry, F_bytes, part->offset + part->n_bytes);
 	json_put_u64(entry, F_task, part->task);
 	json_array_append_new(o->json, entry);
-	if (!o->ctl->json)
+	if (!o->ctl->json && ++o->n_written <= WRITTEN_SHOWN)
 		ctl_note(o->ctl, "wrote %s", o->path);
 	drop_file(o);
 	return SC_OK;
@@ -182,6 +185,8 @@ int outputs_write(struct ctl *c, const struct graph *g, const struct sc_job *job
 		err = sc_client_fetch(c->client, &fetch, take_part, &o);
 	drop_file(&o);
 	mem_free(tasks);
+	if (o.n_written > WRITTEN_SHOWN)
+		ctl_note(c, "and %" PRIu64 " more files", o.n_written - WRITTEN_SHOWN);
 	if (err != SC_OK && o.status == EXIT_DONE)
 		return ctl_failed(c, err);
 	return o.status;

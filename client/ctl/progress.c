@@ -90,6 +90,19 @@ static void add_rate(char *out, size_t cap, double rate)
 	add(out, cap, text);
 }
 
+/* To the second: more would only flicker. */
+static void add_eta(char *out, size_t cap, double seconds)
+{
+	uint64_t s = seconds < 1e9 ? (uint64_t)(seconds + 1) : 1000000000u;
+	char text[48], shown[32];
+
+	if (s < 60)
+		snprintf(text, sizeof(text), ", ETA %" PRIu64 " s", s);
+	else
+		snprintf(text, sizeof(text), ", ETA %s", text_show_us(s * US_PER_S, shown, sizeof(shown)));
+	add(out, cap, text);
+}
+
 static void add_bar(char *out, size_t cap, const struct totals *t, size_t width)
 {
 	char bar[BAR_MAX + 4];
@@ -106,7 +119,7 @@ void progress_write(const struct progress *p, const struct sc_progress *job, siz
 {
 	struct totals t = totals_of(job);
 	double rate = progress_rate(p);
-	char text[64], shown[32];
+	char text[64];
 	size_t bar = width / 3 < BAR_MAX ? width / 3 : BAR_MAX;
 
 	out[0] = '\0';
@@ -124,10 +137,7 @@ void progress_write(const struct progress *p, const struct sc_progress *job, siz
 	}
 	if (rate > 0 && t.ended < t.all) {
 		add_rate(out, cap, rate);
-		add(out, cap, ", ETA ");
-		/* to the second: more would only flicker */
-		add(out, cap,
-		    text_show_us((uint64_t)((double)(t.all - t.ended) / rate + 1) * US_PER_S, shown, sizeof(shown)));
+		add_eta(out, cap, (double)(t.all - t.ended) / rate);
 	} else if (job->state == SC_JOB_HELD) {
 		add(out, cap, ", held: waits for an earlier job");
 	}
