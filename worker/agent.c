@@ -1,9 +1,9 @@
 /*
  * agent.c - see agent.h.
  *
- * A turn: what arrived is passed to the parts, which change lists; then queue_turn() starts tasks and writes the answers
- * of the turn.  Ending: no new tasks, SIGTERM to the running ones, SIGKILL after worker.kill-delay or at the second
- * signal; when the last is gone the loop stops.
+ * A turn: what arrived is passed to the parts, which change lists; then queue_turn() starts tasks and writes the
+ * answers of the turn.  Ending: no new tasks, SIGTERM to the running ones, SIGKILL after worker.kill-delay or at the
+ * second signal; when the last is gone the loop stops.
  */
 #include "worker/agent.h"
 
@@ -22,6 +22,7 @@
 #include "worker/guard.h"
 #include "worker/idle.h"
 #include "worker/link.h"
+#include "worker/slots.h"
 #include "worker/spawn.h"
 #include "worker/sweeper.h"
 #include "worker/task_queue.h"
@@ -47,6 +48,7 @@ struct agent {
 	struct sweeper *sweeper;
 	struct sleeper sleeper;
 	struct exec *exec;
+	struct slots *slots;
 	struct link *link;
 	int was_ready; /* the line on standard output is written */
 	int ending;
@@ -182,7 +184,12 @@ static void on_given_up(const char *text, void *arg)
 
 /* ---- heartbeat ------------------------------------------------------------------------------------------------ */
 
-static void add_usage(struct task *t, void *arg)
+static void add_process(pid_t pid, void *arg)
+{
+	usage_add_tree(arg, pid);
+}
+
+static void add_task(struct task *t, void *arg)
 {
 	if (t->group->kind == KIND_EXEC)
 		usage_add_tree(arg, exec_pid(t));
@@ -196,7 +203,8 @@ static void on_heartbeat(struct msg_heartbeat *m, void *arg)
 	struct usage u;
 
 	usage_begin(&u);
-	queue_each_running(a->queue, add_usage, &u);
+	queue_each_running(a->queue, add_task, &u);
+	slots_each_process(a->slots, add_process, &u);
 	/* a child that was not waited for takes its share with it: then there is no saying */
 	if (now > a->usage_at_us && u.cpu_us > a->usage_cpu_us && a->usage_at_us > 0)
 		m->cpu_percent = (u.cpu_us - a->usage_cpu_us) * 100 / (now - a->usage_at_us);
@@ -287,14 +295,29 @@ static sc_err make_executors(struct agent *a)
 		.remove_later = sweeper_remove,
 		.remove_arg = a->sweeper,
 	};
+	struct slots_config slots = {
+		.loop = a->loop,
+		.watch = a->watch,
+		.deadlines = a->deadlines,
+		.spool = &a->spool,
+		.store = a->store,
+		.queue = a->queue,
+		.decoder = a->decoder,
+		.env = &a->env,
+		.options = &a->settings->options,
+		.max = (unsigned)(a->resources.v[0].total / TEXT_AMOUNT_ONE),
+	};
 	sc_err err = exec_new(&exec, &a->exec);
 
+	if (err == SC_OK)
+		err = slots_new(&slots, &a->slots);
 	if (err != SC_OK)
 		return err;
 	a->sleeper = (struct sleeper){a->loop, a->deadlines, a->queue, a->decoder};
 	queue_set_executor(a->queue, KIND_NOOP, &noop_executor, NULL);
 	queue_set_executor(a->queue, KIND_SLEEP, &sleep_executor, &a->sleeper);
 	queue_set_executor(a->queue, KIND_EXEC, &exec_executor, a->exec);
+	queue_set_executor(a->queue, KIND_CALL, &call_executor, a->slots);
 	return SC_OK;
 }
 
@@ -347,6 +370,7 @@ static void free_parts(struct agent *a)
 	link_free(a->link);
 	queue_free(a->queue);
 	exec_free(a->exec);
+	slots_free(a->slots);
 	sweeper_free(a->sweeper);
 	data_server_free(a->data_server);
 	fetcher_free(a->fetcher);

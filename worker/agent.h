@@ -7,8 +7,8 @@
 #include "worker/settings.h"
 
 /*
- * Run until told to end (by signal or by the scheduler) or until the scheduler cannot be had.  Returns the exit status of
- * the process; what went wrong has been said on standard error.
+ * Run until told to end (by signal or by the scheduler) or until the scheduler cannot be had.  Returns the exit status
+ * of the process; what went wrong has been said on standard error.
  */
 int agent_run(const struct settings *s);
 

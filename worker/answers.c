@@ -180,8 +180,8 @@ static void batch_send(struct answers *a, struct answer_batch *b)
 		conn_send(a->conn, MSG_tasks_running, &running);
 	if (b->done.count > 0)
 		send_done(a, b);
-	if (b->cancelled.count > 0 && (buf_err(&b->cancelled.bytes) != SC_OK ||
-				       conn_send(a->conn, MSG_tasks_cancelled, &cancelled) == SC_NOMEM))
+	if (b->cancelled.count > 0 &&
+	    (buf_err(&b->cancelled.bytes) != SC_OK || conn_send(a->conn, MSG_tasks_cancelled, &cancelled) == SC_NOMEM))
 		give_up(a);
 	batch_reset(b);
 }

@@ -1,7 +1,8 @@
 /*
  * answers.h - what this worker tells the scheduler about tasks, collected over a turn and sent by job in columns.
  *
- * Loop thread only.  While there is no connection everything said here is dropped: the scheduler has forgotten the tasks.
+ * Loop thread only.  While there is no connection everything said here is dropped: the scheduler has forgotten the
+ * tasks.
  */
 #ifndef WORKER_ANSWERS_H
 #define WORKER_ANSWERS_H

@@ -1,6 +1,6 @@
 /*
- * arena.h - memory for what lives exactly as long as one step (the arguments of one child): taken in small pieces, given
- * back at once.  A failed piece makes the arena failed; a sequence is checked once, at its end.
+ * arena.h - memory for what lives exactly as long as one step (the arguments of one child): taken in small pieces,
+ * given back at once.  A failed piece makes the arena failed; a sequence is checked once, at its end.
  */
 #ifndef WORKER_ARENA_H
 #define WORKER_ARENA_H

@@ -12,7 +12,7 @@
 #include "net/server.h"
 
 #define PART_BYTES	 ((uint64_t)1024 * 1024)
-#define SMALL_PART_BYTES ((uint64_t)32 * 1024)		/* for a peer that accepts only small frames */
+#define SMALL_PART_BYTES ((uint64_t)32 * 1024)	     /* for a peer that accepts only small frames */
 #define OUTPUT_SOFT	 ((uint64_t)8 * 1024 * 1024) /* unread by a peer: its further requests wait */
 
 struct data_peer {
@@ -159,8 +159,8 @@ sc_err data_server_listen(struct data_server *d, int scheduler_fd, const struct 
 	}
 	if (err != SC_OK) {
 		d->address[0] = '\0';
-		buf_printf(error, "cannot listen for data on %s (worker.data-listen): %s%s%s", address, sc_err_text(err),
-			   errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+		buf_printf(error, "cannot listen for data on %s (worker.data-listen): %s%s%s", address,
+			   sc_err_text(err), errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
 		return err;
 	}
 	make_reachable(d->address, scheduler_fd);

@@ -387,7 +387,8 @@ static void judge_exit(const struct run *r, int status, struct outcome *o)
 		outcome_fail(o, FAIL_TIMEOUT, (uint64_t)signo, "ran longer than its time limit of %.3f s",
 			     (double)r->task->group->time_limit_us / US_PER_S);
 	else if (signo != 0 && sigabbrev_np(signo) != NULL)
-		outcome_fail(o, FAIL_SIGNAL, (uint64_t)signo, "killed by signal %d (SIG%s)", signo, sigabbrev_np(signo));
+		outcome_fail(o, FAIL_SIGNAL, (uint64_t)signo, "killed by signal %d (SIG%s)", signo,
+			     sigabbrev_np(signo));
 	else if (signo != 0)
 		outcome_fail(o, FAIL_SIGNAL, (uint64_t)signo, "killed by signal %d", signo);
 	else if (WEXITSTATUS(status) != 0)
@@ -422,8 +423,8 @@ static void keep_output(struct run *r, struct output *out, enum stream stream, c
 		err = capture_store(&out->capture, o->result, stream);
 	}
 	if (err != SC_OK && o->cause == 0)
-		outcome_fail(o, FAIL_OUTPUT, err == SC_IO ? (uint64_t)errno : 0, "%s could not be kept in '%s': %s", name,
-			     r->exec->p.spool->dir, err == SC_IO ? strerror(errno) : sc_err_text(err));
+		outcome_fail(o, FAIL_OUTPUT, err == SC_IO ? (uint64_t)errno : 0, "%s could not be kept in '%s': %s",
+			     name, r->exec->p.spool->dir, err == SC_IO ? strerror(errno) : sc_err_text(err));
 }
 
 static void read_tail(const struct blob *b, struct outcome *o)

@@ -11,10 +11,10 @@
 
 #include "base/mem.h"
 
-#define STDIN_MEMORY_MAX    ((uint64_t)16 * 1024 * 1024) /* joined inputs above this go to a file */
-#define REMOVE_AT_ONCE_MAX  256				 /* entries of a task's directory */
-#define DIR_MODE	    0777			 /* less the umask: what users' own programs do */
-#define FILE_MODE	    0666
+#define STDIN_MEMORY_MAX   ((uint64_t)16 * 1024 * 1024) /* joined inputs above this go to a file */
+#define REMOVE_AT_ONCE_MAX 256				/* entries of a task's directory */
+#define DIR_MODE	   0777				/* less the umask: what users' own programs do */
+#define FILE_MODE	   0666
 
 void files_init(struct exec_files *f)
 {

@@ -1,9 +1,9 @@
 /*
  * fetch.c - see fetch.h.
  *
- * A fetch is one input, on its way or here, wanted by one or more tasks.  On its way it belongs to the peer (the holder)
- * it comes from.  Parts are asked for in advance, so that the wire is not idle for a round trip.  Requests carry the
- * number of their fetch: an answer to one that was given up meanwhile finds nobody and is dropped.
+ * A fetch is one input, on its way or here, wanted by one or more tasks.  On its way it belongs to the peer (the
+ * holder) it comes from.  Parts are asked for in advance, so that the wire is not idle for a round trip.  Requests
+ * carry the number of their fetch: an answer to one that was given up meanwhile finds nobody and is dropped.
  */
 #include "worker/fetch.h"
 
@@ -275,8 +275,7 @@ static void close_idle_peers(struct fetcher *f)
 
 	if (HASH_COUNT(f->peers) <= IDLE_PEERS_MAX)
 		return;
-	HASH_ITER(hh, f->peers, p, next)
-	{
+	HASH_ITER (hh, f->peers, p, next) {
 		if (TAILQ_EMPTY(&p->asked))
 			peer_free(p);
 	}
@@ -504,8 +503,7 @@ static sc_err peer_welcomed(struct peer *p, struct conn *c, const struct msg *m)
 		return SC_OK;
 	}
 	p->is_welcome = 1;
-	TAILQ_FOREACH(x, &p->asked, link)
-	{
+	TAILQ_FOREACH (x, &p->asked, link) {
 		ask_parts(x);
 	}
 	return SC_OK;
@@ -598,8 +596,7 @@ void fetcher_free(struct fetcher *f)
 
 	if (f == NULL)
 		return;
-	HASH_ITER(hh, f->peers, p, next)
-	{
+	HASH_ITER (hh, f->peers, p, next) {
 		peer_free(p);
 	}
 	mem_free(f);

@@ -18,8 +18,8 @@ struct fetcher;
 
 struct fetch_config {
 	size_t parallel;
-	uint64_t timeout_us;	/* a holder that sends nothing for this long is given up */
-	uint64_t memory_bytes;	/* inputs up to this size are put into memory, larger ones into a file */
+	uint64_t timeout_us;   /* a holder that sends nothing for this long is given up */
+	uint64_t memory_bytes; /* inputs up to this size are put into memory, larger ones into a file */
 	struct conn_limits limits;
 	size_t compress_min_bytes;
 	/* An input that was coming is here or, with input->failed set, is not to be had.  Called once, never from

@@ -20,11 +20,11 @@
 #include "worker/spawn.h"
 #include "worker/spool.h"
 
-#define PIPE_PLACE	3
-#define RESTART_US	US_PER_S
-#define WAIT_AT_END_MS	10000
-#define CLEAN_MAX_US	(60u * US_PER_S)
-#define SCAN_PAUSE_MS	5
+#define PIPE_PLACE     3
+#define RESTART_US     US_PER_S
+#define WAIT_AT_END_MS 10000
+#define CLEAN_MAX_US   (60u * US_PER_S)
+#define SCAN_PAUSE_MS  5
 
 struct guard {
 	const char *cookie;

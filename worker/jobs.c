@@ -68,7 +68,8 @@ size_t group_key(const struct group *g, uint64_t task, char out[KEY_MAX])
 static sc_err check_definition(const struct msg_group_define *m, struct buf *error)
 {
 	if (!text_is_name(m->name.p, m->name.n)) {
-		buf_printf(error, "group %" PRIu64 ": its name is not allowed; it has to be " TEXT_NAME_ALLOWED, m->group);
+		buf_printf(error, "group %" PRIu64 ": its name is not allowed; it has to be " TEXT_NAME_ALLOWED,
+			   m->group);
 		return SC_MALFORMED;
 	}
 	if (m->n_tasks == 0 || m->first_task + m->n_tasks > (uint64_t)UINT32_MAX + 1) {
@@ -252,8 +253,7 @@ void jobs_clear(struct jobs *j)
 {
 	struct job *job, *next;
 
-	HASH_ITER(hh, j->table, job, next)
-	{
+	HASH_ITER (hh, j->table, job, next) {
 		forget(j, job);
 	}
 }

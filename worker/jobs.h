@@ -39,8 +39,8 @@ struct group {
 	uint32_t first_task;
 	uint32_t n_tasks;
 	uint64_t index_first, index_step;
-	unsigned flags; /* GROUP_* */
-	unsigned kind;	/* KIND_* */
+	unsigned flags;		/* GROUP_* */
+	unsigned kind;		/* KIND_* */
 	uint64_t time_limit_us; /* 0: none */
 	struct request request;
 	char *problem;	   /* why no task of it can run here, or NULL */
@@ -54,12 +54,12 @@ sc_err jobs_new(struct jobs **out);
 void jobs_free(struct jobs *j); /* NULL is fine */
 
 /*
- * Remember a group; one that is known already is left alone.  SC_MALFORMED with *error: the message makes no sense.  What
- * makes its tasks impossible only here (an unknown resource) is kept as group->problem.
+ * Remember a group; one that is known already is left alone.  SC_MALFORMED with *error: the message makes no sense.
+ * What makes its tasks impossible only here (an unknown resource) is kept as group->problem.
  */
 sc_err jobs_define(struct jobs *j, const struct msg_group_define *m, const struct resources *r, struct buf *error);
 
-struct job *jobs_find(struct jobs *j, uint64_t id);   /* NULL: not known */
+struct job *jobs_find(struct jobs *j, uint64_t id);	   /* NULL: not known */
 struct group *job_group(struct job *job, uint64_t number); /* NULL: not known */
 
 /* The group that has this task, or NULL. */

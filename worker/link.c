@@ -193,7 +193,8 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 
 	k->conn = NULL;
 	loop_timer_clear(k->timer);
-	snprintf(k->problem, sizeof(k->problem), "%s: %s", conn_peer(c), text != NULL && *text ? text : sc_err_text(why));
+	snprintf(k->problem, sizeof(k->problem), "%s: %s", conn_peer(c),
+		 text != NULL && *text ? text : sc_err_text(why));
 	if (step == STEP_LEFT)
 		return;
 	if (step != STEP_LINKED) {

@@ -1,7 +1,8 @@
 /*
  * link.h - the connection to the scheduler: made, registered, kept alive, made again when it is lost.
  *
- * The access file is read before every attempt, as the scheduler may have been started anew meanwhile.  Loop thread only.
+ * The access file is read before every attempt, as the scheduler may have been started anew meanwhile.  Loop thread
+ * only.
  */
 #ifndef WORKER_LINK_H
 #define WORKER_LINK_H

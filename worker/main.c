@@ -1,9 +1,9 @@
 /*
  * main.c - sched-worker: runs tasks of a scheduler.
  *
- * The same program is, with a hidden first argument, each of its helpers: the guardian, and what removes large
- * directories.  Exit status: 0 ended as told; 2 wrong usage or configuration; 3 the scheduler cannot be reached or does
- * not let us in.
+ * The same program is, with a hidden first argument, each of its helpers: the guardian, a function slot, and
+ * what removes large directories.  Exit status: 0 ended as told; 2 wrong usage or configuration; 3 the scheduler cannot
+ * be reached or does not let us in.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +16,7 @@
 #include "worker/agent.h"
 #include "worker/guard.h"
 #include "worker/settings.h"
+#include "worker/slot_main.h"
 #include "worker/sweeper.h"
 
 static const struct {
@@ -23,6 +24,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } helpers[] = {
 	{"--guard", guard_main},
+	{"--function-slot", slot_main},
 	{"--remove-tree", sweeper_main},
 };
 

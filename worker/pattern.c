@@ -17,8 +17,10 @@ static size_t placeholder(const char *p, size_t n, const struct pattern_values *
 		const char *name;
 		struct slice value;
 	} known[] = {
-		{"{item}", v->item},		    {"{index}", slice_of(numbers->index)},
-		{"{key}", v->key},		    {"{job}", slice_of(numbers->job)},
+		{"{item}", v->item},
+		{"{index}", slice_of(numbers->index)},
+		{"{key}", v->key},
+		{"{job}", slice_of(numbers->job)},
 		{"{attempt}", slice_of(numbers->attempt)},
 	};
 

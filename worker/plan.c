@@ -10,13 +10,13 @@
 #include "base/text.h"
 #include "worker/spawn.h"
 
-/* Set for every child anew; never inherited from the agent, which may itself run inside a task, nor taken from a body. */
+/* Set for every child anew; never inherited from the agent, which may itself run inside a task, nor taken from a body.
+ */
 static int is_reserved(const char *entry, size_t name_len)
 {
-	static const char *const names[] = {"SCHED_JOB_ID",  "SCHED_JOB_NAME", "SCHED_KEY",
-					    "SCHED_INDEX",   "SCHED_ITEM",     "SCHED_ATTEMPT",
-					    "SCHED_INPUTS",  "SCHED_CPUS",     "SCHED_ACCESS_FILE",
-					    "SCHED_ROLE",    "SCHED_WORKER_COOKIE"};
+	static const char *const names[] = {"SCHED_JOB_ID",	 "SCHED_JOB_NAME", "SCHED_KEY",		 "SCHED_INDEX",
+					    "SCHED_ITEM",	 "SCHED_ATTEMPT",  "SCHED_INPUTS",	 "SCHED_CPUS",
+					    "SCHED_ACCESS_FILE", "SCHED_ROLE",	   "SCHED_WORKER_COOKIE"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strlen(names[i]) == name_len && memcmp(entry, names[i], name_len) == 0)
@@ -101,7 +101,8 @@ static sc_err check_texts(const struct msg_body_exec *b, struct buf *error)
 	for (size_t i = 0; i < b->env.n; i++) {
 		if (has_zero(b->env.v[i]))
 			goto zero;
-		if (b->env.v[i].n == 0 || b->env.v[i].p[0] == '=' || memchr(b->env.v[i].p, '=', b->env.v[i].n) == NULL) {
+		if (b->env.v[i].n == 0 || b->env.v[i].p[0] == '=' ||
+		    memchr(b->env.v[i].p, '=', b->env.v[i].n) == NULL) {
 			buf_printf(error, "environment: '%.*s' is not of the form NAME=VALUE",
 				   b->env.v[i].n > 100 ? 100 : (int)b->env.v[i].n, b->env.v[i].p);
 			return SC_INVALID;
@@ -224,8 +225,8 @@ static sc_err make_plan(struct group *g, const struct msg_body_exec *b, const st
 	return SC_OK;
 }
 
-sc_err exec_plan_prepare(struct group *g, struct msg_decoder *d, const struct base_env *base,
-			 const struct resources *r, struct buf *error)
+sc_err exec_plan_prepare(struct group *g, struct msg_decoder *d, const struct base_env *base, const struct resources *r,
+			 struct buf *error)
 {
 	const char *field;
 	struct msg m;

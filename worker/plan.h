@@ -32,14 +32,14 @@ struct exec_plan {
 	size_t argc;
 	char **argv; /* texts, terminated; argv[-1] is free */
 	size_t n_env;
-	char **env; /* the group's environment without the variables of a single task; env[n_env] is NULL */
+	char **env;	    /* the group's environment without the variables of a single task; env[n_env] is NULL */
 	size_t n_templates; /* the last of env that may hold placeholders */
 	char *cwd;	    /* NULL: a directory of the worker's */
 	char *stdin_path;   /* NULL: none */
 	struct slice stdin_bytes;
-	int stdin_fd;	       /* a memfd that holds stdin_bytes, -1 until it is needed; owned */
-	uint32_t stdin_group;  /* 1 + number, 0: none */
-	char *stdout_pattern;  /* NULL: captured */
+	int stdin_fd;	      /* a memfd that holds stdin_bytes, -1 until it is needed; owned */
+	uint32_t stdin_group; /* 1 + number, 0: none */
+	char *stdout_pattern; /* NULL: captured */
 	char *stderr_pattern;
 	int substitute;
 	char **programs; /* where to look, when argv[0] is the same for all */
@@ -50,8 +50,8 @@ struct exec_plan {
  * Make g's plan from its body and drop the body; nothing when it is made already.  SC_INVALID with *error: the body
  * cannot be understood.  SC_NOMEM.
  */
-sc_err exec_plan_prepare(struct group *g, struct msg_decoder *d, const struct base_env *base,
-			 const struct resources *r, struct buf *error);
+sc_err exec_plan_prepare(struct group *g, struct msg_decoder *d, const struct base_env *base, const struct resources *r,
+			 struct buf *error);
 
 /* What the tasks of one start have of their own. */
 struct exec_call {

@@ -13,8 +13,8 @@
 #include "base/slice.h"
 #include "proto/sched_error.h"
 
-#define RESOURCES_MAX	   64
-#define RESOURCE_NAME_MAX  200
+#define RESOURCES_MAX	  64
+#define RESOURCE_NAME_MAX 200
 
 struct resource {
 	char name[RESOURCE_NAME_MAX + 1];
@@ -33,7 +33,7 @@ struct request {
 	struct request_part {
 		unsigned resource; /* index into resources.v */
 		uint64_t amount;
-	} *v; /* owned */
+	} * v; /* owned */
 };
 
 /* With "cpus" alone. */

@@ -48,12 +48,18 @@ static const char usage[] =
 enum { A_ACCESS = 256, A_SLOTS, A_NAME, A_POOL, A_LABEL, A_RESOURCE, A_MEMORY, A_CONFIG, A_SET, A_HELP, A_VERSION };
 
 static const struct option long_options[] = {
-	{"access-file", required_argument, NULL, A_ACCESS}, {"slots", required_argument, NULL, A_SLOTS},
-	{"name", required_argument, NULL, A_NAME},	    {"pool", required_argument, NULL, A_POOL},
-	{"label", required_argument, NULL, A_LABEL},	    {"resource", required_argument, NULL, A_RESOURCE},
-	{"memory-limit", required_argument, NULL, A_MEMORY}, {"config", required_argument, NULL, A_CONFIG},
-	{"set", required_argument, NULL, A_SET},	    {"help", no_argument, NULL, A_HELP},
-	{"version", no_argument, NULL, A_VERSION},	    {NULL, 0, NULL, 0},
+	{"access-file", required_argument, NULL, A_ACCESS},
+	{"slots", required_argument, NULL, A_SLOTS},
+	{"name", required_argument, NULL, A_NAME},
+	{"pool", required_argument, NULL, A_POOL},
+	{"label", required_argument, NULL, A_LABEL},
+	{"resource", required_argument, NULL, A_RESOURCE},
+	{"memory-limit", required_argument, NULL, A_MEMORY},
+	{"config", required_argument, NULL, A_CONFIG},
+	{"set", required_argument, NULL, A_SET},
+	{"help", no_argument, NULL, A_HELP},
+	{"version", no_argument, NULL, A_VERSION},
+	{NULL, 0, NULL, 0},
 };
 
 static enum settings_result bad(struct buf *error)
@@ -121,7 +127,8 @@ static enum settings_result read_arguments(int argc, char **argv, struct argumen
 	while (result == SETTINGS_OK && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		result = read_one(option, a);
 	if (result == SETTINGS_OK && optind < argc) {
-		fprintf(stderr, "sched-worker: '%s' is not expected; there are only options\nTry 'sched-worker --help'.\n",
+		fprintf(stderr,
+			"sched-worker: '%s' is not expected; there are only options\nTry 'sched-worker --help'.\n",
 			argv[optind]);
 		return SETTINGS_BAD;
 	}
@@ -145,7 +152,8 @@ static sc_err judge_resources(const struct arguments *a, struct settings *s, str
 	uint64_t slots = usable_cpus();
 
 	if (a->slots != NULL && (text_u64(a->slots, &slots) != SC_OK || slots == 0 || slots > 100000)) {
-		buf_printf(error, "--slots: '%s' is not allowed; it has to be a whole number from 1 to 100000", a->slots);
+		buf_printf(error, "--slots: '%s' is not allowed; it has to be a whole number from 1 to 100000",
+			   a->slots);
 		return SC_INVALID;
 	}
 	resources_init(&s->resources, slots);
@@ -173,10 +181,11 @@ static sc_err judge_labels(const struct arguments *a, struct settings *s, struct
 
 		if (eq == NULL || !text_is_name(a->labels[i], (size_t)(eq - a->labels[i])) || strlen(eq) > 200 ||
 		    strchr(eq, ',') != NULL) {
-			buf_printf(error,
-				   "--label: '%s' is not allowed; it has to be KEY=VALUE, with a key of " TEXT_NAME_ALLOWED
-				   " and a value of at most 199 bytes without a comma",
-				   a->labels[i]);
+			buf_printf(
+				error,
+				"--label: '%s' is not allowed; it has to be KEY=VALUE, with a key of " TEXT_NAME_ALLOWED
+				" and a value of at most 199 bytes without a comma",
+				a->labels[i]);
 			return SC_INVALID;
 		}
 		s->labels[s->n_labels++] = a->labels[i];

@@ -23,7 +23,11 @@ struct settings {
 	uint64_t memory_limit_bytes; /* 0: none */
 };
 
-enum settings_result { SETTINGS_OK, SETTINGS_DONE /* --help or --version: printed */, SETTINGS_BAD /* said on stderr */ };
+enum settings_result {
+	SETTINGS_OK,
+	SETTINGS_DONE /* --help or --version: printed */,
+	SETTINGS_BAD /* said on stderr */
+};
 
 /* Read the command line and all sources of configuration. */
 enum settings_result settings_read(int argc, char **argv, struct settings *out);

@@ -208,7 +208,8 @@ char **spawn_candidates(struct arena *a, const char *program, char *const *envp)
 		size_t len = strcspn(path, ":");
 
 		/* an empty entry is the directory the task runs in */
-		out[k] = len == 0 ? arena_printf(a, "./%s", program) : arena_printf(a, "%.*s/%s", (int)len, path, program);
+		out[k] = len == 0 ? arena_printf(a, "./%s", program)
+				  : arena_printf(a, "%.*s/%s", (int)len, path, program);
 		if (out[k++] == NULL)
 			return NULL;
 		if (path[len] == '\0')

@@ -1,6 +1,7 @@
 /*
- * spawn.h - start a child process without copying the agent's memory: clone with CLONE_VM and CLONE_VFORK, as posix_spawn
- * does, but with a process group of its own, death with its parent, and the reason when it cannot be started.
+ * spawn.h - start a child process without copying the agent's memory: clone with CLONE_VM and CLONE_VFORK, as
+ * posix_spawn does, but with a process group of its own, death with its parent, and the reason when it cannot be
+ * started.
  *
  * Every descriptor of the agent is close-on-exec; a child has those it is given.  One thread only.
  */
@@ -37,8 +38,8 @@ struct spawn_request {
 
 struct spawn_child {
 	pid_t pid;
-	int pidfd; /* the caller's to close */
-	int error; /* errno, when it could not be started */
+	int pidfd;	      /* the caller's to close */
+	int error;	      /* errno, when it could not be started */
 	enum spawn_step step; /* what failed */
 };
 

@@ -264,7 +264,8 @@ static void count(struct store *s, const struct result *r, int sign)
 		uint64_t bytes = r->stream[i].bytes, spilled = r->stream[i].place == BLOB_FILE ? bytes : 0;
 
 		s->totals.held_bytes = sign > 0 ? s->totals.held_bytes + bytes : s->totals.held_bytes - bytes;
-		s->totals.spilled_bytes = sign > 0 ? s->totals.spilled_bytes + spilled : s->totals.spilled_bytes - spilled;
+		s->totals.spilled_bytes =
+			sign > 0 ? s->totals.spilled_bytes + spilled : s->totals.spilled_bytes - spilled;
 	}
 	s->totals.held = sign > 0 ? s->totals.held + 1 : s->totals.held - 1;
 }
@@ -364,8 +365,7 @@ void store_clear(struct store *s)
 {
 	struct entry *e, *next;
 
-	HASH_ITER(hh, s->entries, e, next)
-	{
+	HASH_ITER (hh, s->entries, e, next) {
 		forget(s, e);
 	}
 }

@@ -1,8 +1,8 @@
 /*
  * store.h - results held by this worker: standard output and standard error of tasks, in memory or in files.
  *
- * A result is shared (counted): who reads one keeps it alive although the scheduler has it dropped meanwhile.  Memory is
- * bounded by worker.result-memory; what does not fit is written to the spool.  Loop thread only.
+ * A result is shared (counted): who reads one keeps it alive although the scheduler has it dropped meanwhile.  Memory
+ * is bounded by worker.result-memory; what does not fit is written to the spool.  Loop thread only.
  */
 #ifndef WORKER_STORE_H
 #define WORKER_STORE_H
@@ -39,7 +39,7 @@ struct result {
 };
 
 struct store_totals {
-	uint64_t held;	      /* results in the table */
+	uint64_t held; /* results in the table */
 	uint64_t held_bytes;
 	uint64_t spilled_bytes; /* of these, in the spool */
 	uint64_t memory_bytes;	/* in memory, fetched inputs included */
@@ -55,8 +55,8 @@ struct result *result_ref(struct result *r);
 void result_unref(struct result *r); /* NULL is fine */
 
 /*
- * Make the contents of b a stream of r; b is empty afterwards, on failure too.  Goes to a file when memory is full: then
- * SC_IO with errno set is possible.
+ * Make the contents of b a stream of r; b is empty afterwards, on failure too.  Goes to a file when memory is full:
+ * then SC_IO with errno set is possible.
  */
 sc_err result_take_buf(struct result *r, enum stream stream, struct buf *b);
 

@@ -1,8 +1,8 @@
 /*
  * task.h - one task of this worker, from its arrival to its answer.
  *
- * The queue (task_queue.c) owns tasks and alone changes their state; executors and the fetcher borrow them and keep what
- * they need to know in the parts meant for them.
+ * The queue (task_queue.c) owns tasks and alone changes their state; executors and the fetcher borrow them and keep
+ * what they need to know in the parts meant for them.
  */
 #ifndef WORKER_TASK_H
 #define WORKER_TASK_H
@@ -58,16 +58,16 @@ struct task_key {
 struct task {
 	UT_hash_handle hh;
 	struct task_key key;
-	TAILQ_ENTRY(task) link; /* in the list of its place */
+	TAILQ_ENTRY(task) link;	 /* in the list of its place */
 	TAILQ_ENTRY(task) fresh; /* started this turn, not announced */
-	struct group *group;	/* shared */
+	struct group *group;	 /* shared */
 	uint32_t attempt;
 	enum task_place place;
 	unsigned is_fresh : 1;
 	unsigned has_resources : 1;
 	unsigned silent : 1; /* nobody waits for an answer */
 	unsigned input_lost : 1;
-	struct slice item; /* owned */
+	struct slice item;    /* owned */
 	struct input *inputs; /* owned */
 	uint32_t n_inputs;
 	uint32_t n_fetching;
@@ -101,9 +101,11 @@ void outcome_fail(struct outcome *o, unsigned cause, uint64_t status, const char
 struct executor {
 	/* 1: started, the end will be reported by queue_ended(); 0: it has ended already, *o says how. */
 	int (*start)(void *x, struct task *t, struct outcome *o);
-	/* End it: SIGTERM, then SIGKILL after worker.kill-delay; hard: SIGKILL at once.  Its end is reported as ever. */
+	/* End it: SIGTERM, then SIGKILL after worker.kill-delay; hard: SIGKILL at once.  Its end is reported as ever.
+	 */
 	void (*stop)(void *x, struct task *t, int hard);
-	/* Whether it can start without resources, right behind a running task that will hand its own on.  May be NULL. */
+	/* Whether it can start without resources, right behind a running task that will hand its own on.  May be NULL.
+	 */
 	int (*follow)(void *x, struct task *t);
 };
 

@@ -9,10 +9,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define KINDS		 4
-#define RUNNING_MAX	 4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
-#define STARTS_PER_TURN	 256u  /* processes, so that the connection is not left alone for long */
-#define FREE_TASKS_MAX	 4096u /* kept for reuse */
+#define KINDS		4
+#define RUNNING_MAX	4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
+#define STARTS_PER_TURN 256u  /* processes, so that the connection is not left alone for long */
+#define FREE_TASKS_MAX	4096u /* kept for reuse */
 
 enum task_event { EV_INPUTS_HERE, EV_INPUTS_LOST, EV_START, EV_END, EV_STOP, TASK_EVENTS };
 
@@ -95,12 +95,10 @@ void queue_each_running(struct task_queue *q, void (*fn)(struct task *t, void *a
 {
 	struct task *t;
 
-	TAILQ_FOREACH(t, &q->at[PLACE_RUNNING], link)
-	{
+	TAILQ_FOREACH (t, &q->at[PLACE_RUNNING], link) {
 		fn(t, arg);
 	}
-	TAILQ_FOREACH(t, &q->at[PLACE_STOPPING], link)
-	{
+	TAILQ_FOREACH (t, &q->at[PLACE_STOPPING], link) {
 		fn(t, arg);
 	}
 }

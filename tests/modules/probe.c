@@ -1,0 +1,123 @@
+/* probe.c - functions for tests of `call` tasks: well-behaved, failing, crashing, slow, large. */
+#include <sched_task.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+sc_task_fn echo, describe, nothing, fails, fails_plainly, crashes, crashes_once, exits, hangs, large, joins,
+	same_process;
+
+int echo(sc_task *t)
+{
+	size_t n;
+	const void *p = sc_task_arg(t, 0, &n);
+
+	if (p == NULL)
+		return sc_task_fail(t, "echo takes an argument, %zu are given", sc_task_n_args(t));
+	return sc_task_set_result(t, p, n);
+}
+
+int describe(sc_task *t)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "%llu %s %llu %s %u", (unsigned long long)sc_task_job(t), sc_task_key(t),
+			 (unsigned long long)sc_task_index(t), sc_task_item(t), sc_task_attempt(t));
+
+	return sc_task_set_result(t, text, (size_t)n);
+}
+
+int nothing(sc_task *t)
+{
+	(void)t;
+	return 0;
+}
+
+int fails(sc_task *t)
+{
+	return sc_task_fail(t, "no luck with %s", sc_task_key(t));
+}
+
+int fails_plainly(sc_task *t)
+{
+	(void)t;
+	return 7;
+}
+
+int crashes(sc_task *t)
+{
+	(void)t;
+	raise(SIGSEGV);
+	return 0;
+}
+
+/* Dies when its index is 100; the others return it. */
+int crashes_once(sc_task *t)
+{
+	uint64_t i = sc_task_index(t);
+
+	if (i == 100)
+		abort();
+	return sc_task_set_result(t, &i, sizeof(i));
+}
+
+int exits(sc_task *t)
+{
+	(void)t;
+	exit(3);
+}
+
+int hangs(sc_task *t)
+{
+	(void)t;
+	for (;;)
+		pause();
+}
+
+int large(sc_task *t)
+{
+	size_t n = 3000000;
+	char *p = sc_task_result_buffer(t, n);
+
+	if (p == NULL)
+		return 1;
+	memset(p, 'x', n);
+	return 0;
+}
+
+/* All inputs one after the other, each behind its key. */
+int joins(sc_task *t)
+{
+	size_t total = 0, n;
+	char *out;
+
+	for (size_t i = 0; i < sc_task_n_inputs(t); i++) {
+		if (sc_task_input(t, i, &n) == NULL)
+			return sc_task_fail(t, "input %zu cannot be read", i);
+		total += n + strlen(sc_task_input_key(t, i)) + 1;
+	}
+	out = sc_task_result_buffer(t, total);
+	if (out == NULL)
+		return 1;
+	for (size_t i = 0; i < sc_task_n_inputs(t); i++) {
+		const char *key = sc_task_input_key(t, i);
+		const void *p = sc_task_input(t, i, &n);
+
+		memcpy(out, key, strlen(key));
+		out[strlen(key)] = '=';
+		out += strlen(key) + 1;
+		memcpy(out, p, n);
+		out += n;
+	}
+	return 0;
+}
+
+int same_process(sc_task *t)
+{
+	static int calls;
+	char text[64];
+
+	return sc_task_set_result(t, text, (size_t)snprintf(text, sizeof(text), "%d %d", (int)getpid(), ++calls));
+}
