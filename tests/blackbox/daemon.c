@@ -1,0 +1,130 @@
+/* daemon.c - starting and ending the scheduler, and what a client is told when there is none. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tests/support/cluster.h"
+
+static struct run sched(const char *const *args)
+{
+	return run_program(&(struct proc_spec){.program = "sched", .args = args}, PROC_DEADLINE_MS);
+}
+
+static void fails(struct run r, int status, const char *what)
+{
+	cr_assert_eq(r.status, status, "status %d: %s", r.status, r.err);
+	cr_assert_not_null(strstr(r.err, what), "'%s' is not in: %s", what, r.err);
+	run_free(&r);
+}
+
+Test(daemon, a_port_that_is_taken)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){0});
+	char other[4200];
+
+	snprintf(other, sizeof(other), "%s/other.yaml", c->dir);
+	fails(sched((const char *const[]){"--listen", c->address, "--access-file", other, NULL}), 3, c->address);
+	cr_assert_neq(access(other, F_OK), 0, "no access file is left behind");
+	cluster_stop(c);
+}
+
+Test(daemon, an_access_file_of_a_live_scheduler)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){0});
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "(pid %d)", (int)proc_pid(c->sched));
+	fails(sched((const char *const[]){"--access-file", c->access_file, NULL}), 3, pid);
+	mem_free(cluster_ctl_ok(c, "job", "list", NULL));
+	cluster_stop(c);
+}
+
+Test(daemon, an_access_file_a_dead_one_left_is_taken_over_with_its_secrets)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){.n_workers = 1});
+	char *before = cluster_secret(c, "client-secret"), *after;
+	struct stat st;
+
+	proc_signal(c->sched, SIGKILL);
+	proc_wait_exit(c->sched, PROC_DEADLINE_MS);
+	cluster_sched_start(c);
+	after = cluster_secret(c, "client-secret");
+	cr_assert_str_eq(before, after);
+	cr_assert_eq(stat(c->access_file, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0600);
+	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--", "true", NULL));
+	mem_free(before);
+	mem_free(after);
+	cluster_stop(c);
+}
+
+Test(daemon, ends_gracefully_and_takes_its_access_file_along)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){0});
+
+	proc_signal(c->sched, SIGTERM);
+	cr_assert_eq(proc_wait_exit(c->sched, PROC_DEADLINE_MS), 0);
+	cr_assert_neq(access(c->access_file, F_OK), 0);
+	fails(cluster_ctl(c, "job", "list", NULL), 3, c->access_file);
+	cluster_stop(c);
+}
+
+Test(daemon, shutdown_takes_the_workers_along)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){.n_workers = 2});
+
+	mem_free(cluster_ctl_ok(c, "shutdown", "--workers", NULL));
+	cr_assert_eq(proc_wait_exit(c->sched, PROC_DEADLINE_MS), 0);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(proc_wait_exit(c->workers[i], PROC_DEADLINE_MS), 0, "%s", proc_stderr(c->workers[i]));
+	cluster_stop(c);
+}
+
+Test(daemon, serves_on_a_unix_socket)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){.n_workers = 1, .listen = "unix"});
+	char *out;
+
+	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--", "echo", "over unix", NULL));
+	out = cluster_ctl_ok(c, "job", "cat", "1", NULL);
+	cr_assert_str_eq(out, "over unix\n");
+	mem_free(out);
+	cluster_stop(c);
+}
+
+Test(daemon, configuration_errors_are_status_2)
+{
+	fails(sched((const char *const[]){"--set", "scheduler.crash-limit=0", NULL}), 2,
+	      "--set: scheduler.crash-limit: '0' is not allowed; it has to be a whole number from 1 to 1000");
+	fails(sched((const char *const[]){"--set", "scheduler.crash-limt=3", NULL}), 2,
+	      "did you mean 'scheduler.crash-limit'");
+	fails(sched((const char *const[]){"--config", "/no/such/file", NULL}), 2, "/no/such/file");
+	fails(sched((const char *const[]){"--listen", "somewhere", "--access-file", "/tmp/sched-test-unused.yaml",
+					  NULL}),
+	      2, "tcp://HOST:PORT or unix:///PATH");
+	fails(sched((const char *const[]){"extra", NULL}), 2, "extra");
+}
+
+Test(daemon, a_stopped_worker_is_lost_after_the_timeout)
+{
+	static const char *const args[] = {"--set", "scheduler.worker-timeout=500ms", "--set",
+					   "scheduler.heartbeat-interval=100ms", NULL};
+	struct cluster *c = cluster_start(&(struct cluster_spec){.n_workers = 2, .slots = 1, .sched_args = args});
+
+	mem_free(cluster_ctl_ok(c, "worker", "drain", "w2", NULL));
+	mem_free(cluster_ctl_ok(c, "submit", "--name", "t", "--", "sh", "-c", "echo ran", NULL));
+	mem_free(cluster_ctl_ok(c, "job", "wait", "1", NULL));
+	proc_signal(c->workers[0], SIGSTOP);
+	proc_wait_log(c->sched, "error=TIMEOUT", 0, PROC_DEADLINE_MS);
+	mem_free(cluster_ctl_ok(c, "worker", "drain", "w2", "--undo", NULL));
+	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--", "true", NULL));
+	proc_signal(c->workers[0], SIGCONT);
+	/* It notices that it was given up, and comes back. */
+	proc_wait_log(c->workers[0], "registered", proc_wait_log(c->workers[0], "registered", 0, PROC_DEADLINE_MS),
+		      PROC_DEADLINE_MS);
+	cluster_stop(c);
+}
