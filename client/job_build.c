@@ -393,7 +393,7 @@ static sc_err check_spec(const struct sc_job *job, const struct sc_group_spec *s
 		if (spec->items[i].n > ITEM_MAX_BYTES)
 			return client_error(SC_TOO_BIG, "group %s: item %zu is longer than %u bytes", spec->name, i,
 					    ITEM_MAX_BYTES);
-	if (spec->index_step != 0 && count > 1 && (UINT64_MAX - spec->index_first) / spec->index_step < count - 1)
+	if ((UINT64_MAX - spec->index_first) / (spec->index_step != 0 ? spec->index_step : 1) < count - 1)
 		return client_error(SC_INVALID, "group %s: its last index is beyond 2^64", spec->name);
 	if (spec->priority < -PRIORITY_MAX || spec->priority > PRIORITY_MAX)
 		return client_error(SC_INVALID, "group %s: priority: -%d to %d is allowed", spec->name, PRIORITY_MAX,

@@ -21,6 +21,8 @@ struct watch {
 	char text[TEXT_BYTES];
 	int is_fresh;
 	int is_known;
+	/* of the thread that waits: */
+	int has_copy; /* is_known when it last looked */
 	/* asynchronous: */
 	sc_watch_fn fn;
 	void *arg;
@@ -72,6 +74,7 @@ static void copy_latest(struct watch *w, struct sc_progress *out)
 	memcpy(last_text, w->text, sizeof(last_text));
 	out->text = last_text;
 	w->is_fresh = 0;
+	w->has_copy = w->is_known;
 }
 
 /* Until something is new, the call is over, or the time has come.  Non-zero: over. */
@@ -112,7 +115,7 @@ static sc_err follow(struct watch *w, uint64_t interval_ms, uint64_t timeout_us,
 			tick = clock_monotonic_us() + interval_ms * US_PER_MS;
 		if (wait_for_news(w, earlier(tick, deadline), now))
 			return call_wait(&w->call);
-		if (fn != NULL && w->is_known && fn(now, arg) != 0) {
+		if (fn != NULL && w->has_copy && fn(now, arg) != 0) {
 			call_abandon(&w->call);
 			return client_error(SC_TIMEOUT, "waiting for the job was stopped");
 		}
