@@ -19,7 +19,10 @@ static void on_turn(void *arg)
 		loop_wake(w->loop);
 		if (--w->turns_left == 0)
 			loop_stop(w->loop);
-	} else if (w->is_so(w->arg)) {
+		return;
+	}
+	loop_end_turn(w->loop); /* what is closed counts as closed now, not when something else happens */
+	if (w->is_so(w->arg)) {
 		w->was_so = 1;
 		loop_stop(w->loop);
 	}
