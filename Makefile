@@ -10,7 +10,7 @@ VERSION := $(shell sed -n 's/^\#define SCHED_VERSION "\(.*\)"/\1/p' net/handshak
 
 PKG_CONFIG ?= pkg-config
 MSGPACK    := $(shell $(PKG_CONFIG) --exists msgpack-c && echo msgpack-c || echo msgpack)
-LIBS       := libevent_core $(MSGPACK) libzstd yaml-0.1
+LIBS       := libevent_extra libevent_core $(MSGPACK) libzstd yaml-0.1
 CTL_LIBS   := jansson
 NEEDS      := $(LIBS) $(CTL_LIBS) $(if $(filter release debug,$(BUILD)),jemalloc)
 
@@ -170,6 +170,61 @@ endef
 $(foreach u,$(UNITS),$(if $($(u)_TESTS),$(eval $(call test_program,unit-$(u),$($(u)_TESTS) $($(u)_CODE) $(SUPPORT_SRC)))))
 UNIT_PROGRAMS := $(TEST_PROGRAMS)
 $(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPORT_SRC) $(COMMON_SRC))))
+
+# ---- fuzzing ----------------------------------------------------------------------------------------------------
+
+# tests/fuzz/NAME.c is a target; these three are not.  What a target needs beyond the common code: NAME_FUZZED.
+FUZZ_TARGETS := $(filter-out fuzz replay seed,$(basename $(notdir $(call src,tests/fuzz))))
+core_FUZZED  := $(CORE_SRC)
+graph_FUZZED := $(call no_main,$(CLIENT_SRC) $(CTL_SRC))
+fuzz_code     = tests/fuzz/$(1).c tests/fuzz/fuzz.c $($(1)_FUZZED) $(COMMON_SRC)
+
+define replay_program
+$(TST)/replay-$(1): $$(call obj,tests/fuzz/replay.c $(call fuzz_code,$(1)))
+	$$(call say,LINK)
+	$$(call link,$$^ $$(shell $$(PKG_CONFIG) --libs $$(CTL_LIBS)))
+endef
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call replay_program,$(t))))
+REPLAYS := $(addprefix $(TST)/replay-,$(FUZZ_TARGETS))
+
+# libFuzzer comes with clang.
+FUZZ_CC    := clang
+FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -DDEBUG_CHECKS
+FUZZ       ?= $(FUZZ_TARGETS)
+SECONDS    ?= 30
+
+build/obj/fuzz/%.o: %.c
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(BASE_CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(CFLAGS) -c -o $@ $<
+
+define fuzz_program
+build/fuzz/$(1): $$(patsubst %.c,build/obj/fuzz/%.o,$(call fuzz_code,$(1)))
+	$$(call say,LINK)
+	@mkdir -p $$(@D)
+	$$(Q)$$(FUZZ_CC) $$(FUZZ_FLAGS) -fsanitize=fuzzer $$(LDFLAGS) -o $$@ $$^ $$(BASE_LIBS) $$(shell $$(PKG_CONFIG) --libs $$(CTL_LIBS))
+endef
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_program,$(t))))
+
+# New inputs go to build/; a crash stays in build/fuzz/crash-*, and belongs into tests/fuzz/corpus/ once it is mended.
+.PHONY: fuzz fuzz-build fuzz-seeds
+fuzz-build: $(addprefix build/fuzz/,$(FUZZ))
+fuzz: fuzz-build
+	@for t in $(FUZZ); do \
+		mkdir -p build/fuzz/corpus/$$t; \
+		echo "fuzzing $$t for $(SECONDS) s"; \
+		ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 build/fuzz/$$t -max_total_time=$(SECONDS) -timeout=10 \
+			-rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 -artifact_prefix=build/fuzz/crash-$$t- \
+			build/fuzz/corpus/$$t tests/fuzz/corpus/$$t || exit 1; \
+	done
+
+fuzz-seeds: $(TST)/seed
+	$(TST)/seed tests/fuzz/corpus
+$(TST)/seed: $(call obj,tests/fuzz/seed.c $(COMMON_SRC))
+	$(call say,LINK)
+	$(call link,$^)
+
+# ---- running tests ----------------------------------------------------------------------------------------------
 
 TEST_RUN := tests/run $(BUILD) $(BIN) $(TST)
 

@@ -290,6 +290,7 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 			 log_quote(text));
 	watch_client_gone(p);
 	TAILQ_REMOVE(&p->scheduler->clients, p, link);
+	p->scheduler->n_clients--;
 	if (p->scheduler->server != NULL)
 		server_left(p->scheduler->server);
 	mem_free(p);
@@ -307,6 +308,7 @@ sc_err client_link_new(struct scheduler *s, struct conn *c)
 	p->conn = c;
 	TAILQ_INIT(&p->watches);
 	TAILQ_INSERT_TAIL(&s->clients, p, link);
+	s->n_clients++;
 	conn_set_handlers(c, &handlers, p);
 	return SC_OK;
 }

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "net/access.h"
+#include "scheduler/http.h"
 #include "scheduler/scheduler.h"
 
 #define EXIT_USAGE	 2
@@ -21,16 +22,18 @@
 struct arguments {
 	const char *listen[ACCESS_ADDRESSES_MAX];
 	size_t n_listen;
-	const char *config, *access_file;
+	const char *config, *access_file, *http;
 	char *sets[SETS_MAX];
 	size_t n_sets;
 };
 
 static void print_help(void)
 {
-	printf("usage: sched [--listen ADDRESS]... [--access-file F] [--config F] [--set KEY=VALUE]...\n\n"
+	printf("usage: sched [--listen ADDRESS]... [--http HOST:PORT] [--access-file F] [--config F] [--set "
+	       "KEY=VALUE]...\n\n"
 	       "The scheduler.  Writes 'ready address=... access=...' to standard output once it serves.\n\n"
 	       "  --listen ADDRESS   tcp://HOST:PORT or unix:///PATH; port 0: any free one; may be repeated [%s]\n"
+	       "  --http HOST:PORT   serve /metrics (Prometheus) and /healthz there; port 0: any free one [off]\n"
 	       "  --access-file F    where to write addresses and secrets [$SCHED_ACCESS_FILE, or sched/access.yaml "
 	       "under\n"
 	       "                     $XDG_RUNTIME_DIR, or ~/.sched/access.yaml]\n"
@@ -53,13 +56,11 @@ static int usage_error(const char *text, const char *what)
 /* 0: go on; otherwise *status is the exit status. */
 static int parse_arguments(int argc, char **argv, struct arguments *a, int *status)
 {
-	static const struct option longs[] = {{"listen", required_argument, NULL, 'l'},
-					      {"access-file", required_argument, NULL, 'a'},
-					      {"config", required_argument, NULL, 'c'},
-					      {"set", required_argument, NULL, 's'},
-					      {"help", no_argument, NULL, 'h'},
-					      {"version", no_argument, NULL, 'v'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+		{"listen", required_argument, NULL, 'l'}, {"access-file", required_argument, NULL, 'a'},
+		{"http", required_argument, NULL, 'w'},	  {"config", required_argument, NULL, 'c'},
+		{"set", required_argument, NULL, 's'},	  {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},	  {NULL, 0, NULL, 0}};
 	int opt;
 
 	*status = 0;
@@ -74,6 +75,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, int *stat
 			break;
 		case 'a':
 			a->access_file = optarg;
+			break;
+		case 'w':
+			a->http = optarg;
 			break;
 		case 'c':
 			a->config = optarg;
@@ -119,6 +123,7 @@ struct daemon {
 	struct access_lock *lock;
 	struct loop *loop;
 	struct scheduler *scheduler;
+	struct http *http;
 };
 
 static void on_terminate(void *arg)
@@ -144,6 +149,17 @@ static sc_err open_listeners(struct daemon *d, const struct arguments *a, struct
 		}
 		d->access.n_addresses = i + 1;
 	}
+	if (a->http != NULL) {
+		sc_err err = http_new(d->scheduler, a->http, d->access.http, sizeof(d->access.http), &d->http);
+
+		if (err != SC_OK) {
+			buf_printf(error, "cannot serve HTTP on %s: %s", a->http,
+				   err == SC_IN_USE    ? "the address is taken"
+				   : err == SC_INVALID ? "not an address of this machine, or not of the form HOST:PORT"
+						       : sc_err_text(err));
+			return err;
+		}
+	}
 	return SC_OK;
 }
 
@@ -166,6 +182,8 @@ static int serve(struct daemon *d, const struct arguments *a, const char *access
 	printf("ready");
 	for (size_t i = 0; i < d->access.n_addresses; i++)
 		printf(" address=%s", d->access.addresses[i]);
+	if (d->http != NULL)
+		printf(" http=%s", d->access.http);
 	printf(" access=%s\n", access_file);
 	fflush(stdout);
 	log_info("sched", "ready", "address=%s pid=%ld version=%s", d->access.addresses[0], (long)getpid(),
@@ -209,6 +227,7 @@ int main(int argc, char **argv)
 	status = serve(&d, &a, access_file, &error);
 	access_release(d.lock);
 out:
+	http_free(d.http);
 	scheduler_free(d.scheduler);
 	loop_free(d.loop);
 	options_fini(&d.options);

@@ -345,6 +345,7 @@ void outbox_dispatch(struct scheduler *s)
 		return; /* they stay for the next turn */
 	}
 	o->next = m;
+	s->n_actions += n;
 	for (uint32_t i = 0; i < n; i++)
 		if (actions[i].worker != NO_WORKER)
 			chain(s, i, actions[i].worker);

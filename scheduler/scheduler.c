@@ -62,6 +62,7 @@ static void on_turn(void *arg)
 {
 	struct scheduler *s = arg;
 
+	s->n_turns++;
 	core_schedule(s->core, loop_now_us(s->loop));
 	outbox_dispatch(s);
 	if (core_is_broken(s->core)) {

@@ -70,6 +70,7 @@ struct scheduler {
 	struct loop_timer *core_timer;	/* the core's next due time */
 	struct loop_timer *watch_timer; /* silent workers */
 	uint64_t next_name;
+	uint64_t n_turns, n_actions, n_clients; /* for metrics.def */
 	int stopping;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "tests/support/cluster.h"
+#include "tests/support/raw.h"
 
 static struct run sched(const char *const *args)
 {
@@ -126,5 +127,56 @@ Test(daemon, a_stopped_worker_is_lost_after_the_timeout)
 	/* It notices that it was given up, and comes back. */
 	proc_wait_log(c->workers[0], "registered", proc_wait_log(c->workers[0], "registered", 0, PROC_DEADLINE_MS),
 		      PROC_DEADLINE_MS);
+	cluster_stop(c);
+}
+
+/* GET `path` from the HTTP port, which the access file names; the whole answer, owned by the caller. */
+static char *http_get(struct cluster *c, const char *path)
+{
+	char *access = file_read(c->access_file, NULL), *at = strstr(access, "http: \"http://"), address[64],
+	     request[128];
+	struct raw *r;
+	struct buf answer;
+	char *copy;
+	ssize_t n;
+
+	cr_assert_not_null(at, "%s", access);
+	at += strlen("http: \"http://");
+	snprintf(address, sizeof(address), "tcp://%.*s", (int)strcspn(at, "\""), at);
+	snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\n\r\n", path);
+	r = raw_connect(address);
+	raw_send_bytes(r, request, strlen(request));
+	buf_init(&answer, 0);
+	do {
+		uint8_t *room = buf_reserve(&answer, 4096);
+
+		n = read(raw_fd(r), room, 4096);
+		answer.len += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	copy = mem_strdup(buf_str(&answer));
+	buf_fini(&answer);
+	raw_free(r);
+	mem_free(access);
+	return copy;
+}
+
+Test(daemon, tells_its_metrics)
+{
+	static const char *const args[] = {"--http", "127.0.0.1:0", NULL};
+	struct cluster *c = cluster_start(&(struct cluster_spec){.n_workers = 1, .sched_args = args});
+	char *text;
+
+	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--array", "0-4", "--", "true", NULL));
+	text = http_get(c, "/metrics");
+	cr_assert_not_null(strstr(text, "200 OK"), "%s", text);
+	cr_assert_not_null(strstr(text, "\nsched_workers 1\n"), "%s", text);
+	cr_assert_not_null(strstr(text, "\nsched_tasks{state=\"done\"} 5\n"), "%s", text);
+	mem_free(text);
+	text = http_get(c, "/healthz");
+	cr_assert_not_null(strstr(text, "\r\n\r\nok\n"), "%s", text);
+	mem_free(text);
+	text = http_get(c, "/secrets");
+	cr_assert_not_null(strstr(text, "404"), "%s", text);
+	mem_free(text);
 	cluster_stop(c);
 }
