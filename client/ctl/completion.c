@@ -36,10 +36,10 @@ static void bash_values(FILE *out, const struct opt_row *table)
 		if (table->choices == NULL || table->kind == OPT_FLAG)
 			continue;
 		if (strcmp(table->choices, "FILE") == 0) {
-			fprintf(out, "\t--%s) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n",
+			fprintf(out, "\t--%s) _schedctl_files; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n",
 				table->name);
 		} else if (strcmp(table->choices, "DIR") == 0) {
-			fprintf(out, "\t--%s) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n",
+			fprintf(out, "\t--%s) _schedctl_files; COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n",
 				table->name);
 		} else {
 			fprintf(out, "\t--%s) COMPREPLY=($(compgen -W '", table->name);
@@ -54,6 +54,8 @@ static void print_bash_body(FILE *out)
 {
 	const char *before = "";
 
+	/* zsh has no compopt */
+	fprintf(out, "_schedctl_files() { if type compopt >/dev/null 2>&1; then compopt -o filenames; fi; }\n");
 	fprintf(out, "_schedctl() {\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} i verb=\n"
 		     "\tCOMPREPLY=()\n"
 		     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -103,7 +105,7 @@ sc_err cli_print_completion(FILE *out, const char *shell)
 		return SC_OK;
 	}
 	if (strcmp(shell, "zsh") == 0) { /* zsh runs scripts written for bash */
-		fprintf(out, "#compdef schedctl\n# zsh completion for schedctl\n"
+		fprintf(out, "# zsh completion for schedctl: source <(schedctl completion zsh)\n"
 			     "autoload -U +X bashcompinit && bashcompinit\n");
 		print_bash_body(out);
 		fprintf(out, "complete -o default -F _schedctl schedctl\n");

@@ -1,6 +1,7 @@
 /* json.c - see json.h. */
 #include "client/ctl/json.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,4 +142,34 @@ void json_print_one(enum field f, json_t *value)
 
 	json_put(o, f, value);
 	json_print(o);
+}
+
+void json_rows_begin(struct json_rows *r, uint64_t job, enum field list)
+{
+	r->tail = json_object();
+	r->is_begun = 0;
+	printf("{\n  \"%s\": %" PRIu64 ",\n  \"%s\": [", names[F_job], job, names[list]);
+}
+
+void json_rows_add(struct json_rows *r, json_t *row)
+{
+	fputs(r->is_begun ? ",\n    " : "\n    ", stdout);
+	r->is_begun = 1;
+	json_dumpf(row, stdout, JSON_PRESERVE_ORDER);
+	json_decref(row);
+}
+
+void json_rows_end(struct json_rows *r)
+{
+	const char *key;
+	json_t *value;
+
+	fputs(r->is_begun ? "\n  ]" : "]", stdout);
+	json_object_foreach(r->tail, key, value)
+	{
+		printf(",\n  \"%s\": ", key);
+		json_dumpf(value, stdout, JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
+	}
+	puts("\n}");
+	json_decref(r->tail);
 }

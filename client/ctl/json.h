@@ -39,4 +39,16 @@ void json_print(json_t *document);
 /* The same for a document with one field; takes value. */
 void json_print_one(enum field f, json_t *value);
 
+/*
+ * A long list, printed as it comes instead of being built in memory: {"job": 1, "tasks": [ row, ... ], ...}.
+ * Add fields to `tail` before json_rows_end(), which prints and frees it.
+ */
+struct json_rows {
+	json_t *tail;
+	int is_begun; /* a row has been printed */
+};
+void json_rows_begin(struct json_rows *r, uint64_t job, enum field list);
+void json_rows_add(struct json_rows *r, json_t *row); /* takes row */
+void json_rows_end(struct json_rows *r);
+
 #endif

@@ -64,11 +64,33 @@ static void add_task_row(struct table *t, const struct sc_task_row *r)
 	table_add(t, text_show_bytes(r->result_bytes, shown, sizeof(shown)));
 }
 
-static int list_tasks(struct ctl *c, struct sc_tasks *tasks, uint64_t job, uint64_t limit)
+/* A million rows may come: they are printed one by one.  An error in the middle becomes the end of the document. */
+static int print_json_rows(struct ctl *c, struct sc_tasks *tasks, uint64_t job, uint64_t limit)
+{
+	const struct sc_task_row *row;
+	struct json_rows rows;
+	uint64_t n = 0;
+	sc_err err;
+
+	json_rows_begin(&rows, job, F_tasks);
+	while ((err = sc_tasks_next(tasks, &row)) == SC_OK && row != NULL && n++ < limit)
+		json_rows_add(&rows, task_json(row));
+	json_put_flag(rows.tail, F_more, row != NULL);
+	if (err != SC_OK) {
+		json_put_text(rows.tail, F_error, sc_client_error_text(c->client));
+		json_put_text(rows.tail, F_code, sc_err_name(err));
+	}
+	json_rows_end(&rows);
+	if (err == SC_OK)
+		return EXIT_DONE;
+	ctl_note(c, "schedctl: %s", sc_client_error_text(c->client));
+	return ctl_status_of(err);
+}
+
+static int print_table_rows(struct ctl *c, struct sc_tasks *tasks, uint64_t limit)
 {
 	static const char *const heads[] = {">TASK", "KEY", "STATE", "WORKER", ">ATTEMPTS", ">TOOK", ">RESULT", NULL};
 	const struct sc_task_row *row;
-	json_t *list = json_array(), *o;
 	struct table t;
 	uint64_t n = 0;
 	int status = EXIT_DONE;
@@ -76,26 +98,15 @@ static int list_tasks(struct ctl *c, struct sc_tasks *tasks, uint64_t job, uint6
 
 	table_init(&t, heads);
 	while ((err = sc_tasks_next(tasks, &row)) == SC_OK && row != NULL && n < limit) {
-		if (c->json)
-			json_array_append_new(list, task_json(row));
-		else
-			add_task_row(&t, row);
+		add_task_row(&t, row);
 		n++;
 	}
-	if (err != SC_OK) {
-		status = ctl_failed(c, err);
-	} else if (c->json) {
-		o = json_object();
-		json_put_u64(o, F_job, job);
-		json_put(o, F_tasks, json_incref(list));
-		json_put_flag(o, F_more, row != NULL);
-		json_print(o);
-	} else {
+	if (err == SC_OK)
 		table_print(&t, c->color_out);
-		if (row != NULL)
-			ctl_note(c, "the first %" PRIu64 "; --limit N shows more", n);
-	}
-	json_decref(list);
+	else
+		status = ctl_failed(c, err);
+	if (row != NULL)
+		ctl_note(c, "the first %" PRIu64 "; --limit N shows more", n);
 	table_fini(&t);
 	return status;
 }
@@ -119,7 +130,7 @@ int verb_task_list(struct ctl *c)
 	err = sc_client_list_tasks(c->client, job, states, NULL, &tasks);
 	if (err != SC_OK)
 		return ctl_failed(c, err);
-	status = list_tasks(c, tasks, job, limit);
+	status = c->json ? print_json_rows(c, tasks, job, limit) : print_table_rows(c, tasks, limit);
 	sc_tasks_free(tasks);
 	return status;
 }
