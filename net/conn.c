@@ -465,6 +465,25 @@ static void update_held_back(struct conn *c)
 	update_reading(c);
 }
 
+sc_err conn_common_message(struct conn *c, const struct msg *m, const char *module)
+{
+	struct msg_pong pong;
+
+	switch (m->type) {
+	case MSG_ping:
+		pong.nonce = m->u.ping.nonce;
+		return conn_send(c, MSG_pong, &pong);
+	case MSG_pong:
+		return SC_OK;
+	case MSG_error:
+		log_warn(module, "error", "peer=%s code=%u text=\"%.*s\"", c->peer, (unsigned)m->u.error.code,
+			 (int)(m->u.error.text.n < 200 ? m->u.error.text.n : 200), m->u.error.text.p);
+		return SC_OK;
+	default:
+		return SC_UNEXPECTED;
+	}
+}
+
 static void write_some(struct conn *c)
 {
 	size_t left;

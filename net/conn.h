@@ -70,6 +70,12 @@ void conn_send_error(struct conn *c, uint64_t request, sc_err code, const char *
 /* Send an error about the connection itself, then close it.  Returns code, so a handler can return it. */
 sc_err conn_fail(struct conn *c, sc_err code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/*
+ * What anybody may send once the connection is open: ping is answered, pong taken, an error logged for `module`;
+ * SC_UNEXPECTED for the rest (hello, welcome, ok), which only make sense where somebody waits for them.
+ */
+sc_err conn_common_message(struct conn *c, const struct msg *m, const char *module);
+
 /* Close after writing what is queued. */
 void conn_close(struct conn *c, sc_err why, const char *text);
 /* Close without writing what is queued: the peer is beyond reach. */

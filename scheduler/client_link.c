@@ -9,7 +9,7 @@
 /* How each message of the table is taken from a client: FROM_x for the sender x in messages.def. */
 #define FROM_ANY(name)                                                                                                 \
 	case MSG_##name:                                                                                               \
-		return on_##name(p, &m->u.name);
+		return conn_common_message(c, m, "client");
 #define FROM_CLIENT(name)                                                                                              \
 	case MSG_##name:                                                                                               \
 		return on_##name(p, &m->u.name);
@@ -20,48 +20,6 @@
 #define FROM_AGENT(name)
 #define FROM_SLOT(name)
 #define FROM_BODY(name)
-
-static sc_err on_hello(struct client_peer *p, const struct msg_hello *m)
-{
-	(void)p;
-	(void)m;
-	return SC_UNEXPECTED;
-}
-
-static sc_err on_welcome(struct client_peer *p, const struct msg_welcome *m)
-{
-	(void)p;
-	(void)m;
-	return SC_UNEXPECTED;
-}
-
-static sc_err on_error(struct client_peer *p, const struct msg_error *m)
-{
-	(void)p;
-	(void)m;
-	return SC_UNEXPECTED;
-}
-
-static sc_err on_ping(struct client_peer *p, const struct msg_ping *m)
-{
-	struct msg_pong pong = {m->nonce};
-
-	return conn_send(p->conn, MSG_pong, &pong);
-}
-
-static sc_err on_pong(struct client_peer *p, const struct msg_pong *m)
-{
-	(void)p;
-	(void)m;
-	return SC_OK;
-}
-
-static sc_err on_ok(struct client_peer *p, const struct msg_ok *m)
-{
-	(void)p;
-	(void)m;
-	return SC_UNEXPECTED;
-}
 
 static sc_err answer_ok(struct client_peer *p, uint64_t request, uint64_t count)
 {

@@ -10,7 +10,7 @@
 /* How each message of the table is taken from a worker: FROM_x for the sender x in messages.def. */
 #define FROM_ANY(name)                                                                                                 \
 	case MSG_##name:                                                                                               \
-		return on_##name(p, &m->u.name);
+		return conn_common_message(c, m, "worker");
 #define FROM_WORKER(name)                                                                                              \
 	case MSG_##name:                                                                                               \
 		return on_##name(p, &m->u.name);
@@ -32,48 +32,6 @@ static sc_err wrong(struct worker_peer *p, const char *what, uint64_t job, uint6
 static struct job *job_of(struct worker_peer *p, uint64_t id)
 {
 	return id == 0 ? NULL : core_job(p->scheduler->core, id);
-}
-
-static sc_err on_hello(struct worker_peer *p, const struct msg_hello *m)
-{
-	(void)p;
-	(void)m;
-	return SC_UNEXPECTED;
-}
-
-static sc_err on_welcome(struct worker_peer *p, const struct msg_welcome *m)
-{
-	(void)p;
-	(void)m;
-	return SC_UNEXPECTED;
-}
-
-static sc_err on_error(struct worker_peer *p, const struct msg_error *m)
-{
-	log_warn("worker", "error", "peer=%s code=%" PRIu64 " text=\"%.*s\"", conn_peer(p->conn), m->code,
-		 (int)(m->text.n < 200 ? m->text.n : 200), m->text.p);
-	return SC_OK;
-}
-
-static sc_err on_ping(struct worker_peer *p, const struct msg_ping *m)
-{
-	struct msg_pong pong = {m->nonce};
-
-	return conn_send(p->conn, MSG_pong, &pong);
-}
-
-static sc_err on_pong(struct worker_peer *p, const struct msg_pong *m)
-{
-	(void)p;
-	(void)m;
-	return SC_OK;
-}
-
-static sc_err on_ok(struct worker_peer *p, const struct msg_ok *m)
-{
-	(void)p;
-	(void)m;
-	return SC_UNEXPECTED;
 }
 
 static sc_err remember_peer(struct scheduler *s, struct worker_peer *p)
