@@ -1,5 +1,5 @@
 /*
- * answers.c - see answers.h.  A job that has something to say this turn has a batch; batches are reused.
+ * answers.c - see answers.h.  A job that has something to say has a batch; batches are reused.
  */
 #include "worker/answers.h"
 
@@ -34,6 +34,7 @@ struct answers {
 	struct batch_list busy;
 	struct batch_list idle;
 	unsigned n_idle;
+	int is_urgent;
 };
 
 sc_err answers_new(struct answers **out)
@@ -90,6 +91,7 @@ void answers_connect(struct answers *a, struct conn *c)
 	struct answer_batch *b;
 
 	a->conn = c;
+	a->is_urgent = 0;
 	while ((b = TAILQ_FIRST(&a->busy)) != NULL)
 		batch_release(a, b);
 }
@@ -192,10 +194,21 @@ static void batch_send_if_full(struct answers *a, struct answer_batch *b)
 		batch_send(a, b);
 }
 
+int answers_are_empty(const struct answers *a)
+{
+	return TAILQ_EMPTY(&a->busy);
+}
+
+int answers_are_urgent(const struct answers *a)
+{
+	return a->is_urgent;
+}
+
 void answers_flush(struct answers *a)
 {
 	struct answer_batch *b;
 
+	a->is_urgent = 0;
 	while ((b = TAILQ_FIRST(&a->busy)) != NULL) {
 		batch_send(a, b);
 		batch_release(a, b);
@@ -266,6 +279,7 @@ void answers_cancelled(struct answers *a, struct job *job, uint32_t task)
 	if (b == NULL)
 		return;
 	column_put(&b->cancelled, task);
+	a->is_urgent = 1; /* somebody waits for the resources, or at a terminal */
 	batch_send_if_full(a, b);
 }
 

@@ -1,5 +1,6 @@
 /*
- * answers.h - what this worker tells the scheduler about tasks, collected over a turn and sent by job in columns.
+ * answers.h - what this worker tells the scheduler about tasks, collected over one or more turns and sent by job in
+ * columns.
  *
  * Loop thread only.  While there is no connection everything said here is dropped: the scheduler has forgotten the
  * tasks.
@@ -33,7 +34,11 @@ void answers_running(struct answers *a, struct job *job, uint32_t task);
 /* Names the inputs of t that are marked failed. */
 void answers_inputs_missing(struct answers *a, const struct task *t);
 
-/* The end of a turn: send what was collected. */
+/* Whether nothing is collected, and whether something is that should not wait. */
+int answers_are_empty(const struct answers *a);
+int answers_are_urgent(const struct answers *a);
+
+/* Send what was collected. */
 void answers_flush(struct answers *a);
 
 #endif

@@ -27,7 +27,7 @@ struct job {
 	struct group *by_number; /* table */
 	struct group **by_first; /* ordered by first task */
 	size_t n_groups, cap_groups;
-	struct answer_batch *answers; /* of this turn, or NULL; owned by answers.c */
+	struct answer_batch *answers; /* not sent yet, or NULL; owned by answers.c */
 };
 
 struct group {

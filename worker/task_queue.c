@@ -12,6 +12,7 @@
 #define KINDS		4
 #define RUNNING_MAX	4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
 #define STARTS_PER_TURN 256u  /* processes, so that the connection is not left alone for long */
+#define ANSWER_DELAY_US 3000u /* answers wait for each other this long while there is more to do */
 #define FREE_TASKS_MAX	4096u /* kept for reuse */
 
 enum task_event { EV_INPUTS_HERE, EV_INPUTS_LOST, EV_START, EV_END, EV_STOP, TASK_EVENTS };
@@ -32,6 +33,8 @@ struct task_queue {
 	struct task_list free;
 	unsigned n_free;
 	unsigned inputs_lost; /* fetching tasks marked input_lost */
+	struct deadline answer_time;
+	int answers_due; /* that time has come */
 };
 
 void outcome_init(struct outcome *o)
@@ -55,6 +58,13 @@ void outcome_fail(struct outcome *o, unsigned cause, uint64_t status, const char
 	va_end(ap);
 }
 
+static void on_answer_time(void *arg)
+{
+	struct task_queue *q = arg;
+
+	q->answers_due = 1; /* the end of this turn does the rest */
+}
+
 sc_err queue_new(const struct queue_parts *parts, struct task_queue **out)
 {
 	struct task_queue *q = mem_calloc(1, sizeof(*q));
@@ -62,6 +72,8 @@ sc_err queue_new(const struct queue_parts *parts, struct task_queue **out)
 	if (q == NULL)
 		return SC_NOMEM;
 	q->p = *parts;
+	q->answer_time.fn = on_answer_time;
+	q->answer_time.arg = q;
 	for (int i = 0; i < TASK_PLACES; i++)
 		TAILQ_INIT(&q->at[i]);
 	TAILQ_INIT(&q->fresh);
@@ -164,6 +176,7 @@ void queue_free(struct task_queue *q)
 
 	if (q == NULL)
 		return;
+	deadline_clear(q->p.deadlines, &q->answer_time);
 	for (int i = 0; i < TASK_PLACES; i++) {
 		while ((t = TAILQ_FIRST(&q->at[i])) != NULL) {
 			TAILQ_REMOVE(&q->at[i], t, link);
@@ -645,17 +658,40 @@ static void start_some(struct task_queue *q)
 	}
 }
 
-void queue_turn(struct task_queue *q)
+static void tell(struct task_queue *q)
 {
 	struct task *t;
 
-	fetcher_turn(q->fetcher);
-	answer_lost_inputs(q);
-	start_some(q);
+	deadline_clear(q->p.deadlines, &q->answer_time);
+	q->answers_due = 0;
 	while ((t = TAILQ_FIRST(&q->fresh)) != NULL) {
 		TAILQ_REMOVE(&q->fresh, t, fresh);
 		t->is_fresh = 0;
 		answers_running(q->p.answers, t->group->job, (uint32_t)t->key.task);
 	}
 	answers_flush(q->p.answers);
+}
+
+/*
+ * Answers wait a little for more of their kind as long as there is plenty left to do: with tasks of a millisecond the
+ * messages would cost both sides more than the tasks' bookkeeping.  When there is not, every answer may mean new work.
+ */
+static int may_wait(struct task_queue *q)
+{
+	if (q->n_at[PLACE_QUEUED] <= queue_running(q) || q->answers_due || answers_are_urgent(q->p.answers))
+		return 0;
+	if (deadline_is_set(&q->answer_time))
+		return 1;
+	return deadline_set(q->p.deadlines, &q->answer_time, loop_now_us(q->p.loop) + ANSWER_DELAY_US) == SC_OK;
+}
+
+void queue_turn(struct task_queue *q)
+{
+	fetcher_turn(q->fetcher);
+	answer_lost_inputs(q);
+	start_some(q);
+	if (TAILQ_EMPTY(&q->fresh) && answers_are_empty(q->p.answers))
+		return;
+	if (!may_wait(q))
+		tell(q);
 }
