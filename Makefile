@@ -212,10 +212,11 @@ fuzz-build: $(addprefix build/fuzz/,$(FUZZ))
 fuzz: fuzz-build
 	@for t in $(FUZZ); do \
 		mkdir -p build/fuzz/corpus/$$t; \
-		echo "fuzzing $$t for $(SECONDS) s"; \
 		ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 build/fuzz/$$t -max_total_time=$(SECONDS) -timeout=10 \
-			-rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 -artifact_prefix=build/fuzz/crash-$$t- \
-			build/fuzz/corpus/$$t tests/fuzz/corpus/$$t || exit 1; \
+			-rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/crash-$$t- \
+			build/fuzz/corpus/$$t $(wildcard tests/fuzz/corpus)/$$t >build/fuzz/$$t.log 2>&1 || \
+			{ tail -n 60 build/fuzz/$$t.log; echo "$$t: failed; see build/fuzz/$$t.log"; exit 1; }; \
+		sed -n "s/^stat::number_of_executed_units: */  $$t: $(SECONDS) s, inputs tried: /p" build/fuzz/$$t.log; \
 	done
 
 fuzz-seeds: $(TST)/seed

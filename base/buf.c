@@ -35,7 +35,7 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 		b->err = SC_TOO_BIG;
 		return NULL;
 	}
-	if (b->len + n > b->cap) {
+	if (b->data == NULL || b->len + n > b->cap) {
 		p = mem_grow(b->data, &b->cap, b->len + n < 64 ? 64 : b->len + n, 1);
 		if (p == NULL) {
 			b->err = SC_NOMEM;
@@ -48,9 +48,9 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 
 void buf_append(struct buf *b, const void *p, size_t n)
 {
-	uint8_t *room = buf_reserve(b, n);
+	uint8_t *room = n > 0 ? buf_reserve(b, n) : NULL;
 
-	if (room == NULL || n == 0)
+	if (room == NULL)
 		return;
 	memcpy(room, p, n);
 	b->len += n;

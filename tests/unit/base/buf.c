@@ -89,3 +89,13 @@ Test(buf, appending_nothing_from_nowhere)
 	cr_assert_str_eq(buf_str(&b), "");
 	buf_fini(&b);
 }
+
+Test(buf, room_for_nothing_is_not_a_failure)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	cr_assert_not_null(buf_reserve(&b, 0));
+	cr_assert_eq(buf_err(&b), SC_OK);
+	buf_fini(&b);
+}
