@@ -115,7 +115,7 @@ static sc_err follow(struct watch *w, uint64_t interval_ms, uint64_t timeout_us,
 			tick = clock_monotonic_us() + interval_ms * US_PER_MS;
 		if (wait_for_news(w, earlier(tick, deadline), now))
 			return call_wait(&w->call);
-		if (fn != NULL && w->has_copy && fn(now, arg) != 0) {
+		if (fn != NULL && interval_ms > 0 && w->has_copy && fn(now, arg) != 0) {
 			call_abandon(&w->call);
 			return client_error(SC_TIMEOUT, "waiting for the job was stopped");
 		}
@@ -134,8 +134,10 @@ sc_err sc_client_wait(struct sc_client *client, uint64_t job_id, uint64_t interv
 	uint64_t asked_ms = 0;
 	sc_err err;
 
-	if (fn != NULL || timeout_us != UINT64_MAX) /* somebody wants to know before the end */
-		asked_ms = interval_ms > 0 ? interval_ms : DEFAULT_INTERVAL_MS;
+	if (fn != NULL && interval_ms > 0)
+		asked_ms = interval_ms;
+	else if (timeout_us != UINT64_MAX) /* how far it is then is wanted */
+		asked_ms = DEFAULT_INTERVAL_MS;
 	watch_init(&w, client, job_id, asked_ms);
 	err = call_start(&w.call);
 	if (err != SC_OK) {

@@ -99,16 +99,10 @@ int ctl_status_of(sc_err err)
 	}
 }
 
+/* What to do about it. */
 static const char *hint(sc_err err)
 {
-	switch (err) {
-	case SC_UNREACHABLE:
-		return "; start one with `sched`, or name its access file with --access-file";
-	case SC_AUTH:
-		return "; the access file is not of this scheduler";
-	default:
-		return "";
-	}
+	return err == SC_UNREACHABLE ? "; start one with `sched`, or name its access file with --access-file" : "";
 }
 
 int ctl_failed(struct ctl *c, sc_err err)

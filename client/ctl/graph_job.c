@@ -125,7 +125,7 @@ static void fill_spec(const struct graph_task *t, const struct parts *p, struct 
 
 static sc_err add_task(struct sc_job *job, const struct graph_task *t, const char *here)
 {
-	struct parts p = {NULL};
+	struct parts p = {0};
 	struct sc_group_spec spec;
 	sc_err err = SC_NOMEM;
 
