@@ -44,7 +44,8 @@ void fake_stop(struct fake_scheduler *f)
 	if (f == NULL)
 		return;
 	raw_free(f->raw);
-	close(f->listen_fd);
+	if (f->listen_fd >= 0)
+		close(f->listen_fd);
 	buf_fini(&f->body);
 	dir_remove(f->dir);
 	mem_free(f->dir);
