@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -193,6 +194,17 @@ static int serve(struct daemon *d, const struct arguments *a, const char *access
 	return 0;
 }
 
+/* A connection is a descriptor: as many as the system lets us have.  It starts no children that could be surprised. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = {0};
@@ -206,6 +218,7 @@ int main(int argc, char **argv)
 		return status;
 	mem_adopt_libraries();
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
 	buf_init(&error, 0);
 	err = options_init(&d.options);
 	if (err == SC_OK)
