@@ -183,12 +183,12 @@ sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_lis
 
 /* ---- tasks ---------------------------------------------------------------------------------------------------- */
 
-/* The worker a person would connect with the task: who runs it, or holds what it left. */
-static struct slice worker_of(const struct scheduler *s, const struct task *t)
+/* The worker a person would connect with the task: who has it, or had it last. */
+static struct slice worker_of(const struct scheduler *s, const struct job *j, uint32_t task)
 {
-	const struct worker *w = core_worker(s->core, t->worker != NO_WORKER ? t->worker : t->holder);
+	const struct worker *w = core_worker(s->core, j->tasks[task].worker);
 
-	return slice_of(w != NULL ? w->name : "");
+	return slice_of(w != NULL ? w->name : job_ran_on(j, task));
 }
 
 static void task_row(struct scheduler *s, struct rows *r, const struct job *j, uint32_t task)
@@ -199,7 +199,7 @@ static void task_row(struct scheduler *s, struct rows *r, const struct job *j, u
 	put(r, 0, task);
 	put_text_copy(r, 0, job_key(j, task, key, sizeof(key)));
 	put(r, 1, t->state);
-	put_text(r, 1, worker_of(s, t));
+	put_text(r, 1, worker_of(s, j, task));
 	put(r, 2, t->attempts);
 	put(r, 3, t->elapsed_us);
 	put(r, 4, t->result_bytes);
@@ -294,7 +294,7 @@ sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_sh
 	a.state = t->state;
 	a.reason = slice_of(task_event_text(t->reason));
 	a.explain = (struct slice){(const char *)explain.data, explain.len};
-	a.worker = worker_of(s, t);
+	a.worker = worker_of(s, j, task);
 	a.attempts = t->attempts;
 	a.crashes = t->crashes;
 	fill_failure(&a, t);

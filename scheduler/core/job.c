@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "scheduler/core/ready.h"
+#include "scheduler/core/worker.h"
 
 #define CYCLE_SHOWN 20u
 
@@ -40,6 +41,9 @@ void job_free(struct job *j)
 	mem_free(j->body_bytes);
 	mem_free(j->items);
 	mem_free(j->item_bytes);
+	for (size_t i = 0; i < j->n_ran_on; i++)
+		mem_free(j->ran_on[i]);
+	mem_free(j->ran_on);
 	mem_free(j->followers);
 	mem_free(j->name);
 	mem_free(j->namespace);
@@ -425,6 +429,35 @@ sc_err job_find_task(const struct job *j, struct slice key, uint32_t *out)
 		return SC_OK;
 	}
 	return SC_NOT_FOUND;
+}
+
+/* 1 + the place of a name among the job's, entered if it is new; 0 when there is no room. */
+static uint16_t ran_on_index(struct job *j, const char *name)
+{
+	void *p;
+
+	for (size_t i = 0; i < j->n_ran_on; i++)
+		if (strcmp(j->ran_on[i], name) == 0)
+			return (uint16_t)(i + 1);
+	if (j->n_ran_on == UINT16_MAX)
+		return 0;
+	p = mem_grow(j->ran_on, &j->cap_ran_on, j->n_ran_on + 1, sizeof(char *));
+	if (p == NULL)
+		return 0;
+	j->ran_on = p;
+	j->ran_on[j->n_ran_on] = mem_strdup(name);
+	if (j->ran_on[j->n_ran_on] == NULL)
+		return 0;
+	return (uint16_t)++j->n_ran_on;
+}
+
+void job_set_ran_on(struct job *j, uint32_t task, struct worker *w)
+{
+	if (w->ran_on_job != j->id) {
+		w->ran_on_index = ran_on_index(j, w->name);
+		w->ran_on_job = j->id;
+	}
+	j->tasks[task].ran_on = w->ran_on_index;
 }
 
 struct task_detail *job_task_detail(struct job *j, uint32_t task)

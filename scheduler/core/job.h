@@ -21,6 +21,7 @@
 #include "scheduler/core/task.h"
 
 struct run_queue;
+struct worker;
 
 struct group {
 	char *name;
@@ -58,7 +59,9 @@ struct job {
 	uint32_t n_after;		 /* jobs that have to succeed first and have not ended */
 	uint64_t *followers;		 /* ids of jobs that wait for this one */
 	size_t n_followers, cap_followers;
-	char *text; /* why it failed, or NULL */
+	char *text;    /* why it failed, or NULL */
+	char **ran_on; /* names of workers that ended tasks of it; workers come and go, names stay */
+	size_t n_ran_on, cap_ran_on;
 	struct run_queue *queues;
 	TAILQ_ENTRY(job) link;	     /* all, oldest first */
 	TAILQ_ENTRY(job) ended_link; /* ended ones, first ended first; or the ones to free */
@@ -132,6 +135,14 @@ const char *job_key(const struct job *j, uint32_t task, char *buf, size_t cap);
 
 /* The task of a key, or of a number in decimal.  SC_NOT_FOUND. */
 sc_err job_find_task(const struct job *j, struct slice key, uint32_t *out);
+
+/* Remember that the worker of this name ended the task.  O(1) while workers report one job after the other. */
+void job_set_ran_on(struct job *j, uint32_t task, struct worker *w);
+/* The name, or "". */
+static inline const char *job_ran_on(const struct job *j, uint32_t task)
+{
+	return j->tasks[task].ran_on == 0 ? "" : j->ran_on[j->tasks[task].ran_on - 1];
+}
 
 /* The detail of a task, made if it has none; NULL when out of memory. */
 struct task_detail *job_task_detail(struct job *j, uint32_t task);

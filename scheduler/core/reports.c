@@ -32,6 +32,7 @@ static struct worker *answered(struct core *c, uint32_t worker, struct job *j, u
 	worker_uncommit(w, j->groups[j->tasks[task].group].class);
 	j->tasks[task].worker = NO_WORKER;
 	w->n_ended++;
+	job_set_ran_on(j, task, w);
 	c->stamp++;
 	return w;
 }
@@ -239,6 +240,8 @@ static int is_input(const struct job *j, uint32_t task, uint32_t input)
 sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint32_t task, const uint32_t *inputs,
 			   const uint32_t *holders, size_t n, uint64_t now_us)
 {
+	struct task_detail *d;
+
 	if (asked(c, worker, j, task) == NULL)
 		return SC_UNEXPECTED;
 	for (size_t i = 0; i < n; i++)
@@ -257,7 +260,8 @@ sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint3
 		if (!task_is_available(t))
 			task_result_gone(c, j, inputs[i]);
 	}
-	if (++j->tasks[task].fetch_failures < FETCH_FAILURES_MAX) {
+	d = job_task_detail(j, task);
+	if (d != NULL && ++d->fetch_failures < FETCH_FAILURES_MAX) {
 		task_event(c, j, task, EV_INPUT_LOST);
 		j->tasks[task].n_missing = 0;
 		task_settle(c, j, task);

@@ -50,12 +50,12 @@ const char *task_event_name(unsigned event);
 #define NO_WORKER 0u /* workers are numbered from 1 */
 
 struct task {
-	uint8_t state;	   /* TASK_*; assigned by task_event() alone */
-	uint8_t reason;	   /* the event that led there */
-	uint8_t flags;	   /* TASK_QUEUED ... */
-	uint8_t crashes;   /* workers that went away while it ran */
-	uint16_t attempts; /* times given to a worker; stays at its maximum */
-	uint16_t fetch_failures;
+	uint8_t state;	    /* TASK_*; assigned by task_event() alone */
+	uint8_t reason;	    /* the event that led there */
+	uint8_t flags;	    /* TASK_QUEUED ... */
+	uint8_t crashes;    /* workers that went away while it ran */
+	uint16_t attempts;  /* times given to a worker; stays at its maximum */
+	uint16_t ran_on;    /* 1 + index in the job's names of workers: who ran it last; 0: nobody */
 	uint32_t group;	    /* number in its job */
 	uint32_t n_missing; /* while waiting: inputs whose result is not there */
 	uint32_t n_needed;  /* consumers that have not ended, counted per edge */

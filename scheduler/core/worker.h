@@ -33,8 +33,10 @@ struct worker {
 	struct task_list in_flight;	   /* has to be answered for by this worker */
 	struct task_list held;		   /* outputs it holds */
 	uint64_t held_bytes;
-	uint64_t n_ended;  /* tasks it has answered for */
-	UT_hash_handle hh; /* by name */
+	uint64_t n_ended;      /* tasks it has answered for */
+	uint64_t ran_on_job;   /* the job it ended a task of last ... */
+	uint16_t ran_on_index; /* ... and its place in that job's names */
+	UT_hash_handle hh;     /* by name */
 };
 
 struct worker_spec {
