@@ -71,12 +71,13 @@ struct task {
 
 struct task_detail {
 	uint64_t stderr_bytes;
-	uint8_t cause;	   /* FAIL_* of the last failure, 0: none */
-	uint32_t status;   /* exit code, signal or errno, as the cause says */
-	uint32_t culprit;  /* of FAIL_INPUT: the task that failed first */
-	uint32_t failures; /* times it failed by itself */
-	char *text;	   /* owned, may be NULL */
-	char *stderr_tail; /* owned, may be NULL */
+	uint8_t cause;		 /* FAIL_* of the last failure, 0: none */
+	uint32_t status;	 /* exit code, signal or errno, as the cause says */
+	uint32_t culprit;	 /* of FAIL_INPUT: the task that failed first */
+	uint32_t failures;	 /* times it failed by itself */
+	uint32_t fetch_failures; /* times its inputs were not where they should be */
+	char *text;		 /* owned, may be NULL */
+	char *stderr_tail;	 /* owned, may be NULL */
 	size_t stderr_tail_bytes;
 };
 
