@@ -1,0 +1,152 @@
+/* store.c - tests of worker/store.h: what is put is got, shares are kept, nothing leaks when memory runs out. */
+#include "worker/store.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "tests/support/cluster.h"
+
+static char *dir;
+static struct spool spool;
+static struct store *s;
+
+static void begin(void)
+{
+	struct buf error;
+
+	dir = dir_new();
+	buf_init(&error, 0);
+	cr_assert_eq(spool_init(&spool, dir, &error), SC_OK);
+	cr_assert_eq(store_new(&spool, 1000, &s), SC_OK);
+}
+
+static void end(void)
+{
+	store_free(s);
+	dir_remove(dir);
+	mem_free(dir);
+}
+
+TestSuite(store, .init = begin, .fini = end);
+
+static struct result *text_result(const char *text)
+{
+	struct result *r;
+	struct buf b;
+
+	cr_assert_eq(result_new(s, &r), SC_OK);
+	buf_init(&b, 0);
+	buf_append_str(&b, text);
+	cr_assert_eq(result_take_buf(r, STREAM_RESULT, &b), SC_OK);
+	return r;
+}
+
+static void expect_text(const struct result *r, const char *text)
+{
+	char got[4096];
+	ssize_t n = blob_read(&r->stream[STREAM_RESULT], 0, got, sizeof(got));
+
+	cr_assert_eq((size_t)n, strlen(text));
+	cr_assert_eq(memcmp(got, text, (size_t)n), 0);
+}
+
+Test(store, keeps_by_job_and_task)
+{
+	cr_assert_eq(store_put(s, 1, 5, text_result("one")), SC_OK);
+	cr_assert_eq(store_put(s, 2, 5, text_result("two")), SC_OK);
+	cr_assert_eq(store_put(s, 1, 5, text_result("again")), SC_OK);
+	expect_text(store_get(s, 1, 5), "again");
+	expect_text(store_get(s, 2, 5), "two");
+	cr_assert_null(store_get(s, 1, 6));
+	cr_assert_eq(store_totals(s)->held, 2);
+	cr_assert_eq(store_totals(s)->held_bytes, 8);
+	store_drop_job(s, 1);
+	cr_assert_null(store_get(s, 1, 5));
+	store_drop(s, 2, 5);
+	store_drop(s, 2, 5);
+	cr_assert_eq(store_totals(s)->held, 0);
+	cr_assert_eq(store_totals(s)->memory_bytes, 0);
+}
+
+Test(store, reader_keeps_a_dropped_result)
+{
+	struct result *r;
+
+	store_put(s, 1, 0, text_result("kept"));
+	r = result_ref(store_get(s, 1, 0));
+	store_drop(s, 1, 0);
+	expect_text(r, "kept");
+	result_unref(r);
+	cr_assert_eq(store_totals(s)->memory_bytes, 0);
+}
+
+Test(store, spills_above_its_share)
+{
+	char text[301];
+	struct blob *b;
+
+	memset(text, 'x', 300);
+	text[300] = '\0';
+	for (uint32_t i = 0; i < 5; i++)
+		store_put(s, 1, i, text_result(text));
+	cr_assert_eq(store_totals(s)->memory_bytes, 900);
+	cr_assert_eq(store_totals(s)->spilled_bytes, 600);
+	b = &store_get(s, 1, 4)->stream[STREAM_RESULT];
+	cr_assert_eq(b->place, BLOB_FILE);
+	cr_assert_eq(access(b->at, F_OK), 0);
+	expect_text(store_get(s, 1, 4), text);
+	{
+		char *path = mem_strdup(b->at);
+
+		store_drop(s, 1, 4);
+		cr_assert_neq(access(path, F_OK), 0);
+		mem_free(path);
+	}
+}
+
+Test(store, moves_to_a_file)
+{
+	struct result *r = text_result("to disk");
+
+	cr_assert_eq(result_to_file(r, STREAM_RESULT), SC_OK);
+	cr_assert_eq(r->stream[STREAM_RESULT].place, BLOB_FILE);
+	expect_text(r, "to disk");
+	cr_assert_eq(store_totals(s)->memory_bytes, 0);
+	result_unref(r);
+}
+
+Test(store, foreign_files_stay)
+{
+	char path[600];
+	struct result *r;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/users", dir);
+	f = fopen(path, "w");
+	fputs("theirs", f);
+	fclose(f);
+	result_new(s, &r);
+	cr_assert_eq(result_take_file(r, STREAM_RESULT, BLOB_FOREIGN, path, 6), SC_OK);
+	expect_text(r, "theirs");
+	result_unref(r);
+	cr_assert_eq(access(path, F_OK), 0);
+}
+
+Test(store, survives_any_failed_allocation)
+{
+	sc_err err = SC_NOMEM;
+
+	for (long n = 0; err != SC_OK; n++) {
+		struct result *r = text_result("text");
+
+		mem_fail_nth(n);
+		err = store_put(s, 1, 0, r);
+		mem_fail_nth(-1);
+		cr_assert(err == SC_OK || (err == SC_NOMEM && store_get(s, 1, 0) == NULL));
+	}
+	store_clear(s);
+	cr_assert_eq(store_totals(s)->memory_bytes, 0);
+}
