@@ -50,6 +50,8 @@ struct holders {
 	char *v[];
 };
 
+void holders_unref(struct holders *h); /* NULL is fine */
+
 struct task_key {
 	uint64_t job;
 	uint64_t task; /* 64 bits wide, so that there is no padding in a key */

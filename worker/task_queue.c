@@ -2,12 +2,11 @@
 #include "worker/task_queue.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/assignment.h"
 
 #define KINDS		4
 #define RUNNING_MAX	4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
@@ -36,27 +35,6 @@ struct task_queue {
 	struct deadline answer_time;
 	int answers_due; /* that time has come */
 };
-
-void outcome_init(struct outcome *o)
-{
-	o->cause = 0;
-	o->status = 0;
-	o->text[0] = '\0';
-	o->result = NULL;
-	o->elapsed_us = o->cpu_us = o->rss_bytes = 0;
-	o->tail_bytes = 0;
-}
-
-void outcome_fail(struct outcome *o, unsigned cause, uint64_t status, const char *fmt, ...)
-{
-	va_list ap;
-
-	o->cause = cause;
-	o->status = status;
-	va_start(ap, fmt);
-	vsnprintf(o->text, sizeof(o->text), fmt, ap);
-	va_end(ap);
-}
 
 static void on_answer_time(void *arg)
 {
@@ -127,15 +105,6 @@ static struct task *task_new(struct task_queue *q)
 	q->n_free--;
 	memset(t, 0, sizeof(*t));
 	return t;
-}
-
-static void holders_unref(struct holders *h)
-{
-	if (h == NULL || --h->refs > 0)
-		return;
-	for (size_t i = 0; i < h->n; i++)
-		mem_free(h->v[i]);
-	mem_free(h);
 }
 
 static void leave_table(struct task_queue *q, struct task *t)
@@ -319,124 +288,6 @@ void queue_hand_on(struct task *from, struct task *to)
 
 /* ---- arrival -------------------------------------------------------------------------------------------------- */
 
-/* Readers over the columns of a tasks_assign. */
-struct assignment {
-	const struct msg_tasks_assign *m;
-	struct group *group;
-	struct holders *holders; /* shared */
-	struct column_reader task, attempt, n_inputs, input, input_bytes, input_holder;
-	size_t n_read;
-};
-
-static void assignment_begin(struct assignment *a)
-{
-	column_read(&a->task, &a->m->task);
-	column_read(&a->attempt, &a->m->attempt);
-	column_read(&a->n_inputs, &a->m->n_inputs);
-	column_read(&a->input, &a->m->input);
-	column_read(&a->input_bytes, &a->m->input_bytes);
-	column_read(&a->input_holder, &a->m->input_holder);
-	a->n_read = 0;
-}
-
-static int same_length(size_t n, size_t wanted)
-{
-	return n == 0 || n == wanted;
-}
-
-static sc_err check_inputs(const struct assignment *a, struct buf *error)
-{
-	struct column_reader n_inputs = a->n_inputs, input = a->input, holder = a->input_holder;
-	uint64_t sum = 0, all = a->m->input.count;
-
-	while (n_inputs.left > 0 && sum <= all) {
-		uint64_t n = column_next(&n_inputs);
-
-		sum += n <= all ? n : all + 1;
-	}
-	if (sum != all || a->m->input_bytes.count != all || a->m->input_holder.count != all) {
-		buf_printf(error, "its columns of inputs do not match");
-		return SC_MALFORMED;
-	}
-	while (input.left > 0) {
-		uint64_t number = column_next(&input);
-
-		if (job_group_of(a->group->job, number) == NULL) {
-			buf_printf(error, "input %" PRIu64 " is in no group that was defined", number);
-			return SC_MALFORMED;
-		}
-		if (column_next(&holder) > a->m->holders.n) {
-			buf_printf(error, "input %" PRIu64 " has a holder that is not in the list", number);
-			return SC_MALFORMED;
-		}
-	}
-	return SC_OK;
-}
-
-static sc_err check_assignment(const struct assignment *a, struct buf *error)
-{
-	size_t n = a->m->task.count;
-	struct column_reader task = a->task;
-
-	if (!same_length(a->m->attempt.count, n) || !same_length(a->m->item.n, n) ||
-	    !same_length(a->m->n_inputs.count, n)) {
-		buf_printf(error, "its columns are not of the same length");
-		return SC_MALFORMED;
-	}
-	while (task.left > 0) {
-		uint64_t number = column_next(&task);
-
-		if (!group_has(a->group, number)) {
-			buf_printf(error, "task %" PRIu64 " is not in group %s", number, a->group->name);
-			return SC_MALFORMED;
-		}
-	}
-	return check_inputs(a, error);
-}
-
-static sc_err copy_holders(struct assignment *a)
-{
-	struct holders *h;
-
-	if (a->m->input.count == 0)
-		return SC_OK;
-	h = mem_calloc(1, sizeof(*h) + a->m->holders.n * sizeof(char *));
-	if (h == NULL)
-		return SC_NOMEM;
-	h->refs = 1;
-	a->holders = h;
-	for (; h->n < a->m->holders.n; h->n++) {
-		h->v[h->n] = slice_dup(a->m->holders.v[h->n]);
-		if (h->v[h->n] == NULL)
-			return SC_NOMEM;
-	}
-	return SC_OK;
-}
-
-static sc_err read_inputs(struct assignment *a, struct task *t)
-{
-	uint64_t n = column_next(&a->n_inputs);
-
-	if (n == 0)
-		return SC_OK;
-	t->inputs = mem_calloc((size_t)n, sizeof(*t->inputs));
-	if (t->inputs == NULL)
-		return SC_NOMEM;
-	t->n_inputs = (uint32_t)n;
-	t->holders = a->holders;
-	a->holders->refs++;
-	for (uint32_t i = 0; i < t->n_inputs; i++) {
-		struct input *in = &t->inputs[i];
-		uint64_t holder = column_next(&a->input_holder);
-
-		in->task = t;
-		in->number = (uint32_t)column_next(&a->input);
-		in->bytes = column_next(&a->input_bytes);
-		in->holder = holder == 0 ? "" : a->holders->v[holder - 1];
-	}
-	return SC_OK;
-}
-
 /* Take the next task of the message, whose columns move on in any case.  *out is NULL when it is here already. */
 static sc_err read_task(struct task_queue *q, struct assignment *a, struct task **out)
 {
@@ -446,17 +297,7 @@ static sc_err read_task(struct task_queue *q, struct assignment *a, struct task 
 	*out = NULL;
 	if (t == NULL)
 		return SC_NOMEM;
-	t->group = group_ref(a->group);
-	t->key = (struct task_key){a->m->job, column_next(&a->task)};
-	t->attempt = (uint32_t)column_next(&a->attempt);
-	err = read_inputs(a, t);
-	if (err == SC_OK && a->m->item.n > 0) {
-		const struct slice *item = &a->m->item.v[a->n_read];
-
-		t->item = (struct slice){slice_dup(*item), item->n};
-		err = t->item.p == NULL ? SC_NOMEM : SC_OK;
-	}
-	a->n_read++;
+	err = assignment_next(a, t);
 	if (err == SC_OK && find(q, t->key.job, t->key.task) != NULL) {
 		log_warn("task", "assigned-twice", "job=%" PRIu64 " task=%" PRIu64, t->key.job, t->key.task);
 		task_free(q, t);
@@ -507,28 +348,18 @@ static int finish_at_once(struct task_queue *q, const struct assignment *a)
 
 sc_err queue_assign(struct task_queue *q, const struct msg_tasks_assign *m, struct buf *error)
 {
-	struct job *job = jobs_find(q->p.jobs, m->job);
-	struct assignment a = {.m = m, .group = job == NULL ? NULL : job_group(job, m->group)};
+	struct assignment a;
 	struct task *t;
-	sc_err err;
+	sc_err err = assignment_open(&a, m, jobs_find(q->p.jobs, m->job), error);
 
-	if (a.group == NULL) {
-		buf_printf(error, "group %" PRIu64 " of job %" PRIu64 " is not defined", m->group, m->job);
-		return SC_MALFORMED;
-	}
-	assignment_begin(&a);
-	err = check_assignment(&a, error);
-	if (err != SC_OK)
+	if (err != SC_OK || finish_at_once(q, &a))
 		return err;
-	if (finish_at_once(q, &a))
-		return SC_OK;
-	err = copy_holders(&a);
-	while (err == SC_OK && a.task.left > 0) {
+	while (err == SC_OK && assignment_left(&a) > 0) {
 		err = read_task(q, &a, &t);
 		if (t != NULL)
 			admit(q, t);
 	}
-	holders_unref(a.holders);
+	assignment_close(&a);
 	return err;
 }
 
