@@ -225,6 +225,27 @@ $(TST)/seed: $(call obj,tests/fuzz/seed.c $(COMMON_SRC))
 	$(call say,LINK)
 	$(call link,$^)
 
+# ---- documentation ----------------------------------------------------------------------------------------------
+
+# What comes from tables in the source: rewritten by `make docs`, checked by `make lint`.
+GENERATED_IN := docs/protocol.md $(sort $(wildcard docs/man/*.[15]))
+DOCS_GEN     := $(TST)/docs-gen
+
+$(DOCS_GEN): $(call obj,$(call src,docs/gen) $(call no_main,$(CLIENT_SRC) $(CTL_SRC)) $(COMMON_SRC))
+	$(call say,LINK)
+	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
+
+.PHONY: docs docs-check
+docs: $(DOCS_GEN)
+	@$(DOCS_GEN) $(GENERATED_IN)
+	@$(DOCS_GEN) --sample >docs/sched.yaml.sample
+docs-check: $(DOCS_GEN)
+	@rm -rf build/docs && mkdir -p build/docs && cp $(GENERATED_IN) build/docs/
+	@$(DOCS_GEN) $(addprefix build/docs/,$(notdir $(GENERATED_IN))) && $(DOCS_GEN) --sample >build/docs/sched.yaml.sample
+	@for f in $(GENERATED_IN) docs/sched.yaml.sample; do \
+		cmp -s $$f build/docs/$${f##*/} || { echo "$$f is stale: run make docs"; exit 1; }; \
+	done
+
 # ---- running tests ----------------------------------------------------------------------------------------------
 
 TEST_RUN := tests/run $(BUILD) $(BIN) $(TST)
