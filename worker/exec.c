@@ -278,6 +278,21 @@ static int exec_start(void *arg, struct task *t, struct outcome *o)
 
 /* ---- while it runs -------------------------------------------------------------------------------------------- */
 
+static void send_signal(const struct run *r, int signo)
+{
+	kill(-r->pid, signo);
+}
+
+/* A task whose pipe nobody reads would stop at a full one for ever. */
+static void watch_output(struct run *r, struct output *out, struct watched *ready)
+{
+	if (out->capture.fd < 0 || watch_add(r->exec->p.watch, ready, out->capture.fd) == SC_OK)
+		return;
+	out->capture.error = ENOMEM;
+	r->output_failed = 1;
+	send_signal(r, SIGKILL);
+}
+
 /* Those that have run for long enough have their pipes watched from now on. */
 static void on_grown_up(void *arg)
 {
@@ -287,18 +302,11 @@ static void on_grown_up(void *arg)
 
 	while ((r = TAILQ_FIRST(&x->young)) != NULL && r->started_us + YOUNG_US <= now) {
 		grow_up(r);
-		if (r->files.out.capture.fd >= 0)
-			watch_add(x->p.watch, &r->out_ready, r->files.out.capture.fd);
-		if (r->files.err.capture.fd >= 0)
-			watch_add(x->p.watch, &r->err_ready, r->files.err.capture.fd);
+		watch_output(r, &r->files.out, &r->out_ready);
+		watch_output(r, &r->files.err, &r->err_ready);
 	}
 	if (r != NULL)
-		deadline_set(x->p.deadlines, &x->young_end, r->started_us + YOUNG_US); /* has room: it was set before */
-}
-
-static void send_signal(const struct run *r, int signo)
-{
-	kill(-r->pid, signo);
+		deadline_set(x->p.deadlines, &x->young_end, r->started_us + YOUNG_US); /* else the next start sets it */
 }
 
 /* SIGTERM now, SIGKILL after the delay. */
@@ -420,7 +428,9 @@ static void keep_output(struct run *r, struct output *out, enum stream stream, c
 			err = result_take_file(o->result, stream, BLOB_FOREIGN, out->path, (uint64_t)st.st_size);
 	} else {
 		judge_output(r, out, name, o);
-		err = capture_store(&out->capture, o->result, stream);
+		/* on a disk that is full what there is of it would only be in the way of the next task */
+		if (out->capture.error == 0 || out->capture.error == EFBIG)
+			err = capture_store(&out->capture, o->result, stream);
 	}
 	if (err != SC_OK && o->cause == 0)
 		outcome_fail(o, FAIL_OUTPUT, err == SC_IO ? (uint64_t)errno : 0, "%s could not be kept in '%s': %s",

@@ -1,7 +1,8 @@
 /*
  * exec.h - the executor of command lines: one child process per task, in a process group of its own.
  *
- * The end of a task is the end of the process it started; whatever else is left of its group is killed then.
+ * The end of a task is the end of the process it started; whatever else is left of its group is killed then.  Processes
+ * that left the group (daemons) live on until the worker ends, when the guardian finds them.
  */
 #ifndef WORKER_EXEC_H
 #define WORKER_EXEC_H

@@ -157,6 +157,7 @@ fail:
 int spawn_start(const struct spawn_request *q, struct spawn_child *out)
 {
 	struct child_args args = {.q = q, .out = out};
+	char *first = q->argv[0];
 	sigset_t all, mask;
 
 	*out = (struct spawn_child){.pid = -1, .pidfd = -1};
@@ -169,6 +170,7 @@ int spawn_start(const struct spawn_request *q, struct spawn_child *out)
 		out->step = SPAWN_SETUP;
 	}
 	sigprocmask(SIG_SETMASK, &mask, NULL);
+	q->argv[0] = first; /* the child may have put a script's path there, in our memory */
 	if (out->error == 0)
 		return 0;
 	if (out->pid > 0) {
