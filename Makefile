@@ -71,6 +71,7 @@ BENCH_SRC  := $(call src,bench)
 PROGRAMS := $(BIN)/sched $(BIN)/sched-worker $(BIN)/schedctl $(BIN)/sched-bench
 CLIENT_A  := $(LIB)/libsched-client.a
 CLIENT_SO := $(LIB)/libsched-client.so
+SONAME    := libsched-client.so.0
 
 .DEFAULT_GOAL := all
 .PHONY: all help clean
@@ -113,7 +114,7 @@ $(CLIENT_A): $(call obj,$(CLIENT_SRC) $(COMMON_SRC))
 $(CLIENT_SO): $(call obj,$(CLIENT_SRC) $(COMMON_SRC))
 	$(call say,LINK)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared -Wl,-soname,libsched-client.so.0 $(ALL_LDFLAGS) -o $@ $^ $(BASE_LIBS)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(ALL_LDFLAGS) -o $@ $^ $(BASE_LIBS)
 
 # ---- tests ------------------------------------------------------------------------------------------------------
 
@@ -262,6 +263,77 @@ test-asan:
 	$(Q)$(MAKE) --no-print-directory BUILD=asan test
 test-tsan:
 	$(Q)$(MAKE) --no-print-directory BUILD=tsan test-unit
+
+# ---- benchmarks -------------------------------------------------------------------------------------------------
+
+.PHONY: bench soak
+bench: all
+	@for s in latency exec noop; do $(BIN)/sched-bench $$s || exit 1; done
+
+# Longer than anyone waits for: the simulator, then every fuzz target, SECONDS each.
+soak: all
+	$(BIN)/sched-bench sim --seconds $(SECONDS)
+	$(Q)$(MAKE) --no-print-directory fuzz SECONDS=$(SECONDS)
+
+# ---- installation -----------------------------------------------------------------------------------------------
+
+prefix     := $(DESTDIR)$(PREFIX)
+INSTALLED_BIN := $(notdir $(PROGRAMS))
+INSTALLED_INCLUDE := client/sched_client.h proto/sched_error.h worker/sched_task.h
+
+.PHONY: install uninstall
+install: all
+	install -d $(prefix)/bin $(prefix)/lib/pkgconfig $(prefix)/include $(prefix)/share/man/man1 $(prefix)/share/man/man5 \
+		$(prefix)/share/doc/sched $(prefix)/share/bash-completion/completions $(prefix)/share/zsh/site-functions
+	install -m 755 $(PROGRAMS) $(prefix)/bin
+	install -m 644 $(CLIENT_A) $(prefix)/lib
+	install -m 755 $(CLIENT_SO) $(prefix)/lib/$(SONAME)
+	ln -sf $(SONAME) $(prefix)/lib/libsched-client.so
+	install -m 644 $(INSTALLED_INCLUDE) $(prefix)/include
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@MSGPACK@|$(MSGPACK)|' client/sched-client.pc.in \
+		>$(prefix)/lib/pkgconfig/sched-client.pc
+	install -m 644 $(wildcard docs/man/*.1) $(prefix)/share/man/man1
+	install -m 644 $(wildcard docs/man/*.5) $(prefix)/share/man/man5
+	install -m 644 README.md docs/sched.yaml.sample docs/protocol.md docs/architecture.md $(prefix)/share/doc/sched
+	$(BIN)/schedctl completion bash >$(prefix)/share/bash-completion/completions/schedctl
+	$(BIN)/schedctl completion zsh >$(prefix)/share/zsh/site-functions/_schedctl
+
+uninstall:
+	rm -f $(addprefix $(prefix)/bin/,$(INSTALLED_BIN)) $(addprefix $(prefix)/include/,$(notdir $(INSTALLED_INCLUDE)))
+	rm -f $(prefix)/lib/libsched-client.a $(prefix)/lib/$(SONAME) $(prefix)/lib/libsched-client.so
+	rm -f $(prefix)/lib/pkgconfig/sched-client.pc
+	rm -f $(addprefix $(prefix)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
+	rm -f $(addprefix $(prefix)/share/man/man5/,$(notdir $(wildcard docs/man/*.5)))
+	rm -f $(prefix)/share/bash-completion/completions/schedctl $(prefix)/share/zsh/site-functions/_schedctl
+	rm -rf $(prefix)/share/doc/sched
+
+# ---- help -------------------------------------------------------------------------------------------------------
+
+define HELP
+make [BUILD=release|debug|asan|tsan] [V=1] [TARGET]
+
+  all             programs in build/bin/ and the client library in build/lib/ (other modes: build/bin-MODE/)
+  test            all tests; the last line is `N passed, N failed`.  FILTER='suite/test' runs some
+  test-unit       unit tests; UNIT=base|core|scheduler|worker|client: one part
+  test-blackbox   tests that run the programs
+  test-asan       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+  test-tsan       unit tests under ThreadSanitizer
+  bench           latency, exec and noop, a JSON object per figure
+  fuzz            libFuzzer targets; FUZZ=NAME: one; SECONDS=30: for each
+  soak            the simulator and all fuzz targets, SECONDS each
+  lint            formatting, clang-tidy, cppcheck, house rules, stale documentation
+  format          put all sources into shape
+  docs            regenerate what comes from tables
+  install         to PREFIX (/usr/local), below DESTDIR
+  uninstall       take it away again
+  clean           remove build/
+
+CFLAGS and LDFLAGS are yours and come last.
+endef
+export HELP
+
+help:
+	@echo "$$HELP"
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
