@@ -150,9 +150,8 @@ int capture_read(struct capture *c, const struct capture_limits *limits, struct 
 void capture_finish(struct capture *c, const struct capture_limits *limits, struct spool *spool)
 {
 	size_t left = LARGE_PIPE_BYTES; /* a process that left the group may go on writing for ever */
-	int n;
 
-	while (left > 0 && (n = bytes_there(c)) > 0) {
+	while (left > 0 && bytes_there(c) > 0) {
 		ssize_t got = read_once(c, limits, spool);
 
 		if (got <= 0 && errno != EINTR)

@@ -23,7 +23,7 @@
 #define PART_BYTES     ((uint64_t)1024 * 1024)
 #define PARTS_AHEAD    4u
 #define IDLE_PEERS_MAX 16u
-#define PEER_IDLE_US   (30u * US_PER_S)
+#define PEER_IDLE_US   ((uint64_t)30 * US_PER_S)
 
 TAILQ_HEAD(input_list, input);
 

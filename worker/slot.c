@@ -212,7 +212,7 @@ void slot_kill(struct slot *s)
 
 uint64_t slot_running(const struct slot *s)
 {
-	return s->shared == NULL ? 0 : __atomic_load_n(&s->shared->running, __ATOMIC_SEQ_CST);
+	return s->shared == NULL ? 0 : atomic_load(&s->shared->running);
 }
 
 /* ---- what comes from it --------------------------------------------------------------------------------------- */

@@ -154,9 +154,9 @@ static void run(struct slot_process *s, struct function *f, const struct msg_slo
 		flush(s);
 	if (!quick)
 		cpu_us = cpu_now_us();
-	__atomic_store_n(&s->shared->running, c->call, __ATOMIC_SEQ_CST);
+	atomic_store(&s->shared->running, c->call);
 	returned = f->fn(&s->task);
-	__atomic_store_n(&s->shared->running, 0, __ATOMIC_SEQ_CST);
+	atomic_store(&s->shared->running, 0);
 	r->elapsed_us = clock_monotonic_us() - begin_us;
 	/* reading the processor's clock takes longer than a quick function may */
 	r->cpu_us = quick ? r->elapsed_us : cpu_now_us() - cpu_us;

@@ -7,6 +7,7 @@
 #ifndef WORKER_SLOT_MAIN_H
 #define WORKER_SLOT_MAIN_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define SLOT_SOCKET_PLACE 3 /* descriptors of the process */
