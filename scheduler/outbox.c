@@ -4,6 +4,9 @@
  * Actions are first dealt out to the workers they concern, in order; then each worker's are written, neighbours of one
  * kind, job and group sharing one columnar message.  A group is described to a worker before its first task or
  * dependant.
+ *
+ * What a client submits decides how large a description is.  A task whose description no worker would accept fails;
+ * the worker it was meant for has done nothing wrong and stays.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +16,15 @@
 #include "proto/column.h"
 #include "scheduler/scheduler.h"
 
-#define NO_ACTION UINT32_MAX
+#define NO_ACTION   UINT32_MAX
+#define BATCH_BYTES ((size_t)1024 * 1024) /* one message grows to about this much, unless one task takes more */
+#define INPUT_BYTES 20u			  /* an input in a tasks_assign, at most */
+
+/* A task that could not be described to its worker. */
+struct refusal {
+	uint64_t job;
+	uint32_t worker, task;
+};
 
 struct outbox {
 	uint32_t *next; /* per action: the next one of its worker */
@@ -27,7 +38,11 @@ struct outbox {
 	size_t n_holders, cap_holders, cap_numbers;
 	uint32_t *holder_place; /* by worker number: 1 + place in holders, 0: not in it */
 	size_t cap_place;
-	int any_attempt, any_input, failed;
+	size_t batch_bytes; /* items and inputs in it, roughly */
+	int any_attempt, any_input;
+	sc_err err;		 /* the first thing that went wrong with it */
+	struct refusal *refused; /* in this turn */
+	size_t n_refused, cap_refused;
 };
 
 sc_err outbox_new(struct outbox **out)
@@ -61,6 +76,7 @@ void outbox_free(struct outbox *o)
 	mem_free(o->holders);
 	mem_free(o->holder_numbers);
 	mem_free(o->holder_place);
+	mem_free(o->refused);
 	mem_free(o);
 }
 
@@ -75,7 +91,15 @@ static void reset(struct outbox *o)
 	for (size_t i = 0; i < o->n_holders; i++)
 		o->holder_place[o->holder_numbers[i]] = 0;
 	o->n_holders = o->n_items = 0;
+	o->batch_bytes = 0;
 	o->any_attempt = o->any_input = 0;
+	o->err = SC_OK;
+}
+
+static void batch_failed(struct outbox *o, sc_err err)
+{
+	if (o->err == SC_OK)
+		o->err = err;
 }
 
 /* ---- what a worker knows of groups ---------------------------------------------------------------------------- */
@@ -104,6 +128,7 @@ static sc_err define_group(struct worker_peer *p, struct known_job *k, const str
 {
 	const struct group *g = &j->groups[group];
 	struct msg_group_define m = {0};
+	sc_err err;
 
 	if ((k->defined[group / 8] & (1u << group % 8)) != 0)
 		return SC_OK;
@@ -121,8 +146,10 @@ static sc_err define_group(struct worker_peer *p, struct known_job *k, const str
 	m.time_limit_ms = g->time_limit_ms;
 	m.job_name = slice_of(j->name);
 	m.namespace = slice_of(j->namespace);
-	k->defined[group / 8] |= (uint8_t)(1u << group % 8);
-	return conn_send(p->conn, MSG_group_define, &m);
+	err = conn_send(p->conn, MSG_group_define, &m);
+	if (err == SC_OK)
+		k->defined[group / 8] |= (uint8_t)(1u << group % 8);
+	return err;
 }
 
 /* ---- putting a tasks_assign together -------------------------------------------------------------------------- */
@@ -139,7 +166,7 @@ static uint32_t holder_place(struct scheduler *s, uint32_t number)
 		return 0;
 	p = mem_grow(o->holder_place, &o->cap_place, (size_t)number + 1, sizeof(*o->holder_place));
 	if (p == NULL) {
-		o->failed = 1;
+		batch_failed(o, SC_NOMEM);
 		return 0;
 	}
 	o->holder_place = p;
@@ -151,13 +178,13 @@ static uint32_t holder_place(struct scheduler *s, uint32_t number)
 	if (p != NULL)
 		o->holders = p;
 	else
-		o->failed = 1;
+		batch_failed(o, SC_NOMEM);
 	p = mem_grow(o->holder_numbers, &o->cap_numbers, o->n_holders + 1, sizeof(*o->holder_numbers));
 	if (p != NULL)
 		o->holder_numbers = p;
 	else
-		o->failed = 1;
-	if (o->failed)
+		batch_failed(o, SC_NOMEM);
+	if (o->err != SC_OK)
 		return 0;
 	o->holders[o->n_holders] = slice_of(w->address);
 	o->holder_numbers[o->n_holders++] = number;
@@ -176,8 +203,7 @@ static void add_inputs(struct scheduler *s, struct worker_peer *p, struct known_
 		uint32_t i = j->in[j->in_start[task] + e];
 		const struct task *t = &j->tasks[i];
 
-		if (define_group(p, k, j, t->group) != SC_OK)
-			o->failed = 1;
+		batch_failed(o, define_group(p, k, j, t->group));
 		o->any_input = 1;
 		column_put(&o->input, i);
 		column_put(&o->input_bytes, t->result_bytes);
@@ -190,7 +216,7 @@ static void add_item(struct outbox *o, const struct job *j, uint32_t task)
 	void *m = mem_grow(o->items, &o->cap_items, o->n_items + 1, sizeof(*o->items));
 
 	if (m == NULL) {
-		o->failed = 1;
+		batch_failed(o, SC_NOMEM);
 		return;
 	}
 	o->items = m;
@@ -245,7 +271,9 @@ static sc_err send_batch(struct scheduler *s, struct worker_peer *p, const struc
 	struct msg_tasks_cancel cancel = {.job = first->job->id, .task = column_of(&o->task)};
 	struct msg_results_drop drop = {.job = first->job->id, .task = column_of(&o->task)};
 
-	if (o->failed || buf_err(&o->task.bytes) != SC_OK)
+	if (o->err != SC_OK)
+		return o->err;
+	if (buf_err(&o->task.bytes) != SC_OK)
 		return SC_NOMEM;
 	switch (first->kind) {
 	case ACTION_ASSIGN:
@@ -259,26 +287,60 @@ static sc_err send_batch(struct scheduler *s, struct worker_peer *p, const struc
 	}
 }
 
+/* What an assignment adds to a message besides a few bytes. */
+static size_t assign_bytes(const struct action *a)
+{
+	return job_item(a->job, a->task).n + (size_t)job_n_inputs(a->job, a->task) * INPUT_BYTES;
+}
+
+/* Remember that these tasks could not be described: they fail when the turn's actions are carried out. */
+static sc_err refuse_batch(struct outbox *o, const struct worker_peer *p, const struct action *actions, uint32_t from,
+			   uint32_t end)
+{
+	for (uint32_t at = from; at != end; at = o->next[at]) {
+		void *m = mem_grow(o->refused, &o->cap_refused, o->n_refused + 1, sizeof(*o->refused));
+
+		if (m == NULL)
+			return SC_NOMEM;
+		o->refused = m;
+		o->refused[o->n_refused++] = (struct refusal){actions[at].job->id, p->number, actions[at].task};
+	}
+	return SC_OK;
+}
+
 /* From action `at` on as many as fit into one message; the index of the first that does not. */
 static uint32_t write_batch(struct scheduler *s, struct worker_peer *p, const struct action *actions, uint32_t at)
 {
 	const struct action *first = &actions[at];
+	uint32_t from = at;
 	struct outbox *o = s->outbox;
 	struct known_job *k = known_job(p, first->job);
+	sc_err err;
 
 	reset(o);
-	o->failed = k == NULL;
-	if (k != NULL && first->kind == ACTION_ASSIGN)
-		o->failed |= define_group(p, k, first->job, first->job->tasks[first->task].group) != SC_OK;
+	if (k == NULL)
+		batch_failed(o, SC_NOMEM);
+	else if (first->kind == ACTION_ASSIGN)
+		batch_failed(o, define_group(p, k, first->job, first->job->tasks[first->task].group));
 	for (; at != NO_ACTION && same_message(first, &actions[at]); at = o->next[at]) {
-		if (o->failed)
+		if (first->kind == ACTION_ASSIGN) {
+			size_t more = assign_bytes(&actions[at]);
+
+			if (at != from && o->batch_bytes + more > BATCH_BYTES)
+				break;
+			o->batch_bytes += more;
+		}
+		if (o->err != SC_OK)
 			continue;
 		if (first->kind == ACTION_ASSIGN)
 			add_assign(s, p, k, &actions[at]);
 		else
 			column_put(&o->task, actions[at].task);
 	}
-	if (send_batch(s, p, first) != SC_OK && !conn_is_closing(p->conn))
+	err = send_batch(s, p, first);
+	if (err == SC_TOO_BIG && first->kind == ACTION_ASSIGN)
+		err = refuse_batch(o, p, actions, from, at);
+	if (err != SC_OK && !conn_is_closing(p->conn))
 		/* It would wait for ever for what it was not told: as good as lost. */
 		conn_abort(p->conn, SC_NOMEM, "a message for it could not be made");
 	return at;
@@ -329,6 +391,24 @@ static void chain(struct scheduler *s, uint32_t i, uint32_t worker)
 	p->last_action = i;
 }
 
+static void fail_refused(struct scheduler *s)
+{
+	struct outbox *o = s->outbox;
+	struct task_failure f = {.cause = FAIL_BODY,
+				 .text = slice_of("its description is larger than a worker accepts")};
+
+	for (size_t i = 0; i < o->n_refused; i++) {
+		const struct refusal *r = &o->refused[i];
+		struct job *j = core_job(s->core, r->job);
+
+		if (j != NULL)
+			(void)core_task_failed(s->core, r->worker, j, r->task, &f, loop_now_us(s->loop));
+	}
+	if (o->n_refused > 0)
+		loop_wake(s->loop); /* what follows from it belongs to the next turn */
+	o->n_refused = 0;
+}
+
 void outbox_dispatch(struct scheduler *s)
 {
 	struct outbox *o = s->outbox;
@@ -359,4 +439,5 @@ void outbox_dispatch(struct scheduler *s)
 			forget_job(s, actions[i].job);
 	}
 	core_actions_done(s->core);
+	fail_refused(s);
 }

@@ -5,6 +5,10 @@
 #include "scheduler/scheduler.h"
 
 #define DEFAULT_NAMESPACE "default"
+#define KIND_MAX	  255u /* as in group_define */
+#define ITEM_MAX_BYTES	  65536u
+#define REQUEST_MAX_BYTES 4096u
+#define FLAGS_KNOWN	  (GROUP_ARRAY | GROUP_ITEMS | GROUP_KEEP | GROUP_WANT)
 
 /* A column of one value per group, or an empty one for the default. */
 static sc_err check_column(const char *name, const struct column *c, size_t n, int may_be_empty, struct buf *error)
@@ -43,7 +47,40 @@ static sc_err check_columns(const struct msg_submit *m, struct buf *error)
 
 static uint32_t narrow(uint64_t v)
 {
-	return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX; /* refused later, as out of range */
+	return v < UINT32_MAX ? (uint32_t)v
+			      : UINT32_MAX; /* for retries no limit at all, else refused as out of range */
+}
+
+/* What a worker could not be told must not get as far as one. */
+static sc_err check_group(const struct group_spec *g, struct buf *error)
+{
+	if (g->priority > 1000000 || g->priority < -1000000)
+		buf_printf(error, "submit: priority %" PRId64 " of group '%.*s': -1000000 to 1000000 are allowed",
+			   g->priority, (int)g->name.n, g->name.p);
+	else if (g->kind > KIND_MAX)
+		buf_printf(error, "submit: kind %u of group '%.*s': at most %u is possible", g->kind, (int)g->name.n,
+			   g->name.p, KIND_MAX);
+	else if ((g->flags & ~(uint32_t)FLAGS_KNOWN) != 0)
+		buf_printf(error, "submit: flags %#x of group '%.*s' are not known", g->flags, (int)g->name.n,
+			   g->name.p);
+	else if (g->request.n > REQUEST_MAX_BYTES)
+		buf_printf(error, "submit: request of group '%.*s': at most %u bytes are possible", (int)g->name.n,
+			   g->name.p, REQUEST_MAX_BYTES);
+	else
+		return SC_OK;
+	return SC_INVALID;
+}
+
+static sc_err check_items(const struct msg_submit *m, struct buf *error)
+{
+	for (size_t i = 0; i < m->items.n; i++) {
+		if (m->items.v[i].n > ITEM_MAX_BYTES) {
+			buf_printf(error, "submit: item %zu has %zu bytes: at most %u are possible", i, m->items.v[i].n,
+				   ITEM_MAX_BYTES);
+			return SC_TOO_BIG;
+		}
+	}
+	return SC_OK;
 }
 
 static sc_err read_groups(const struct msg_submit *m, struct group_spec *groups, struct buf *error)
@@ -63,6 +100,7 @@ static sc_err read_groups(const struct msg_submit *m, struct group_spec *groups,
 	for (size_t i = 0; i < m->group_name.n; i++) {
 		struct group_spec *g = &groups[i];
 		uint64_t which = column_next(&request);
+		sc_err err;
 
 		*g = (struct group_spec){
 			.name = m->group_name.v[i],
@@ -76,18 +114,15 @@ static sc_err read_groups(const struct msg_submit *m, struct group_spec *groups,
 			.time_limit_ms = column_next(&limit),
 			.priority = msg_unzigzag(column_next(&priority)),
 		};
-		if (g->priority > 1000000 || g->priority < -1000000) {
-			buf_printf(error,
-				   "submit: priority %" PRId64 " of group '%.*s': -1000000 to 1000000 are allowed",
-				   g->priority, (int)g->name.n, g->name.p);
-			return SC_INVALID;
-		}
 		if (m->group_request.count > 0 && which >= m->requests.n) {
 			buf_printf(error, "submit: request %" PRIu64 " of %zu", which, m->requests.n);
 			return SC_MALFORMED;
 		}
 		if (m->group_request.count > 0)
 			g->request = m->requests.v[which];
+		err = check_group(g, error);
+		if (err != SC_OK)
+			return err;
 	}
 	return SC_OK;
 }
@@ -159,6 +194,8 @@ sc_err submit_job(struct scheduler *s, const struct msg_submit *m, uint64_t *id,
 	uint64_t *after = NULL;
 	sc_err err = groups == NULL ? SC_NOMEM : check_columns(m, error);
 
+	if (err == SC_OK)
+		err = check_items(m, error);
 	if (err == SC_OK)
 		err = read_groups(m, groups, error);
 	if (err == SC_OK)
