@@ -219,7 +219,7 @@ static int watch_run(struct exec *x, struct run *r, struct outcome *o)
 
 	t->deadline.fn = on_deadline;
 	t->deadline.arg = r;
-	if (watch_add(x->p.watch, &r->end, r->pidfd) != SC_OK ||
+	if (watch_add(x->p.watch, &r->end, r->pidfd) != SC_OK || feed_start(&r->files.feed, x->p.watch) != SC_OK ||
 	    (limit_us > 0 && deadline_set(x->p.deadlines, &t->deadline, r->started_us + limit_us) != SC_OK) ||
 	    (!deadline_is_set(&x->young_end) &&
 	     deadline_set(x->p.deadlines, &x->young_end, r->started_us + YOUNG_US) != SC_OK)) {
@@ -244,7 +244,7 @@ static int start_run(struct exec *x, struct run *r, struct outcome *o)
 	v.index = group_index(t->group, t->key.task);
 	arena_reset(&x->scratch);
 	if (files_make_dirs(&r->files, p, t, x->p.spool, &cwd, o) != 0 ||
-	    files_open(&r->files, p, t, &v, cwd, &x->scratch, x->p.spool, x->null_fd, o) != 0)
+	    files_open(&r->files, p, t, &v, cwd, &x->scratch, x->null_fd, o) != 0)
 		return -1;
 	if (exec_plan_instantiate(p, &x->scratch, &v, r->files.inputs_dir, t->item.p != NULL, &call) != SC_OK) {
 		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot run '%.500s': its arguments are too long", p->argv[0]);

@@ -11,14 +11,15 @@
 
 #include "base/mem.h"
 
-#define STDIN_MEMORY_MAX   ((uint64_t)16 * 1024 * 1024) /* joined inputs above this go to a file */
-#define REMOVE_AT_ONCE_MAX 256				/* entries of a task's directory */
-#define DIR_MODE	   0777				/* less the umask: what users' own programs do */
+#define STDIN_COPY_MAX	   ((uint64_t)1024 * 1024) /* joined inputs above this are fed through a pipe */
+#define REMOVE_AT_ONCE_MAX 256			   /* entries of a task's directory */
+#define DIR_MODE	   0777			   /* less the umask: what users' own programs do */
 #define FILE_MODE	   0666
 
 void files_init(struct exec_files *f)
 {
 	f->temp_dir = f->inputs_dir = NULL;
+	feed_init(&f->feed);
 	f->out.path = f->err.path = NULL;
 	capture_init(&f->out.capture);
 	capture_init(&f->err.capture);
@@ -127,20 +128,8 @@ static int open_bytes(struct exec_plan *p)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-static int unlinked_file(struct spool *spool)
-{
-	char path[SPOOL_PATH_MAX];
-	int fd;
-
-	spool_path(spool, "stdin", path);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
-}
-
 /* The results of the inputs in a group, one after the other. */
-static int open_joined(const struct exec_plan *p, const struct task *t, struct spool *spool, int null_fd)
+static int open_joined(struct exec_files *f, const struct exec_plan *p, const struct task *t, int null_fd)
 {
 	const struct group *g = job_group(t->group->job, p->stdin_group - 1);
 	const struct blob *only = NULL;
@@ -159,7 +148,9 @@ static int open_joined(const struct exec_plan *p, const struct task *t, struct s
 		return null_fd;
 	if (n == 1 && only->place != BLOB_MEMORY)
 		return open(only->at, O_RDONLY | O_CLOEXEC);
-	fd = bytes > STDIN_MEMORY_MAX ? unlinked_file(spool) : memory_file();
+	if (bytes > STDIN_COPY_MAX)
+		return feed_open(&f->feed, t, g, &fd) == 0 ? fd : -1;
+	fd = memory_file();
 	for (uint32_t i = 0; fd >= 0 && !failed && i < t->n_inputs; i++)
 		if (group_has(g, t->inputs[i].number) && t->inputs[i].result != NULL)
 			failed = blob_write_to(&t->inputs[i].result->stream[STREAM_RESULT], fd);
@@ -188,8 +179,8 @@ static char *from_dir(struct arena *a, const char *cwd, const char *path)
 	return path[0] == '/' ? (char *)path : arena_printf(a, "%s/%s", cwd, path);
 }
 
-static int open_stdin(struct exec_plan *p, const struct task *t, const char *cwd, struct arena *scratch,
-		      struct spool *spool, int null_fd, struct outcome *o)
+static int open_stdin(struct exec_files *f, struct exec_plan *p, const struct task *t, const char *cwd,
+		      struct arena *scratch, int null_fd, struct outcome *o)
 {
 	const char *what = "the bytes given";
 	int fd = null_fd;
@@ -201,7 +192,7 @@ static int open_stdin(struct exec_plan *p, const struct task *t, const char *cwd
 		fd = open_bytes(p);
 	} else if (p->stdin_group > 0) {
 		what = "the inputs";
-		fd = open_joined(p, t, spool, null_fd);
+		fd = open_joined(f, p, t, null_fd);
 	}
 	if (fd < 0)
 		outcome_fail(o, FAIL_SPAWN, (uint64_t)errno, "cannot read standard input from '%s': %s",
@@ -273,14 +264,14 @@ static int check_dir(const char *cwd, struct outcome *o)
 }
 
 int files_open(struct exec_files *f, struct exec_plan *p, const struct task *t, const struct pattern_values *v,
-	       const char *cwd, struct arena *scratch, struct spool *spool, int null_fd, struct outcome *o)
+	       const char *cwd, struct arena *scratch, int null_fd, struct outcome *o)
 {
 	int *fds = f->child_fds;
 
 	errno = 0;
 	if ((p->stdin_path != NULL || p->stdout_pattern != NULL || p->stderr_pattern != NULL) && check_dir(cwd, o) != 0)
 		return -1;
-	fds[0] = open_stdin(p, t, cwd, scratch, spool, null_fd, o);
+	fds[0] = open_stdin(f, p, t, cwd, scratch, null_fd, o);
 	if (fds[0] < 0)
 		return -1;
 	fds[1] = open_output(&f->out, p->stdout_pattern, v, cwd, scratch, o);
@@ -316,6 +307,7 @@ static void remove_dir(char **path, void (*remove_later)(const char *path, void 
 void files_fini(struct exec_files *f, int null_fd, void (*remove_later)(const char *path, void *arg), void *arg)
 {
 	files_started(f, null_fd);
+	feed_close(&f->feed);
 	capture_fini(&f->out.capture);
 	capture_fini(&f->err.capture);
 	mem_free(f->out.path);

@@ -8,6 +8,7 @@
 
 #include "worker/arena.h"
 #include "worker/capture.h"
+#include "worker/feed.h"
 #include "worker/pattern.h"
 #include "worker/plan.h"
 #include "worker/spool.h"
@@ -22,6 +23,7 @@ struct output {
 struct exec_files {
 	char *temp_dir;	  /* owned; NULL: the task runs in a directory of the user's */
 	char *inputs_dir; /* owned; NULL: it has no inputs */
+	struct feed feed; /* of standard input, when it is more than we care to copy */
 	struct output out, err;
 	int child_fds[3]; /* what the child gets; owned until files_started() */
 };
@@ -36,7 +38,7 @@ int files_make_dirs(struct exec_files *f, const struct exec_plan *p, const struc
 
 /* Standard input, output and error.  null_fd is /dev/null.  Not 0: *o says what failed. */
 int files_open(struct exec_files *f, struct exec_plan *p, const struct task *t, const struct pattern_values *v,
-	       const char *cwd, struct arena *scratch, struct spool *spool, int null_fd, struct outcome *o);
+	       const char *cwd, struct arena *scratch, int null_fd, struct outcome *o);
 
 /* The child has them: close our copies of child_fds (not null_fd). */
 void files_started(struct exec_files *f, int null_fd);

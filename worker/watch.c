@@ -99,9 +99,9 @@ static void leave_place(struct watch *w, struct watched *item)
 	item->place = 0;
 }
 
-sc_err watch_add(struct watch *w, struct watched *item, int fd)
+static sc_err add(struct watch *w, struct watched *item, int fd, uint32_t events)
 {
-	struct epoll_event e = {.events = EPOLLIN};
+	struct epoll_event e = {.events = events};
 
 	item->place = take_place(w);
 	if (item->place == 0)
@@ -112,6 +112,16 @@ sc_err watch_add(struct watch *w, struct watched *item, int fd)
 		return SC_OK;
 	leave_place(w, item);
 	return SC_IO;
+}
+
+sc_err watch_add(struct watch *w, struct watched *item, int fd)
+{
+	return add(w, item, fd, EPOLLIN);
+}
+
+sc_err watch_add_writable(struct watch *w, struct watched *item, int fd)
+{
+	return add(w, item, fd, EPOLLOUT);
 }
 
 void watch_forget(struct watch *w, struct watched *item)

@@ -29,6 +29,9 @@ void watch_free(struct watch *w); /* NULL is fine */
  * SC_IO, SC_NOMEM. */
 sc_err watch_add(struct watch *w, struct watched *item, int fd);
 
+/* The same as long as fd is writable (or nobody reads any more). */
+sc_err watch_add_writable(struct watch *w, struct watched *item, int fd);
+
 /* No more calls for item, which may be freed then.  The caller closes fd right after, or calls watch_remove(). */
 void watch_forget(struct watch *w, struct watched *item);
 

@@ -191,6 +191,18 @@ Test(worker_data, large_input_in_parts)
 	expect_result(g, 2, "7000000\n0\n");
 }
 
+/* More than is copied: written into a pipe while the task reads, or does not. */
+Test(worker_data, large_stdin_that_is_not_read_to_its_end)
+{
+	fake_define_shell(f, 1, 2, "head -c 3500000 /dev/zero | tr '\\0' z");
+	fake_assign(f, 1, 0, 0, 2);
+	fake_wait_done(f, 1, 2);
+	define_taker(2, "head -c 3", 1);
+	assign_with_inputs(2, 0, 2, 3500000, f->data_address);
+	fake_wait_done(g, 1, 1);
+	expect_result(g, 2, "zzz");
+}
+
 static void expect_missing(uint64_t task, uint64_t input, const char *address)
 {
 	const struct msg_inputs_missing *m = &raw_expect(g->raw, MSG_inputs_missing)->u.inputs_missing;
