@@ -468,6 +468,7 @@ static void update_held_back(struct conn *c)
 sc_err conn_common_message(struct conn *c, const struct msg *m, const char *module)
 {
 	struct msg_pong pong;
+	char text[201];
 
 	switch (m->type) {
 	case MSG_ping:
@@ -476,8 +477,9 @@ sc_err conn_common_message(struct conn *c, const struct msg *m, const char *modu
 	case MSG_pong:
 		return SC_OK;
 	case MSG_error:
-		log_warn(module, "error", "peer=%s code=%u text=\"%.*s\"", c->peer, (unsigned)m->u.error.code,
-			 (int)(m->u.error.text.n < 200 ? m->u.error.text.n : 200), m->u.error.text.p);
+		snprintf(text, sizeof(text), "%.*s", (int)m->u.error.text.n, m->u.error.text.p);
+		log_warn(module, "error", "peer=%s code=%u text=%s", c->peer, (unsigned)m->u.error.code,
+			 log_quote(text));
 		return SC_OK;
 	default:
 		return SC_UNEXPECTED;

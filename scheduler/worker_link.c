@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "scheduler/scheduler.h"
 
+#define LABELS_MAX_BYTES 16384u
+
 /* How each message of the table is taken from a worker: FROM_x for the sender x in messages.def. */
 #define FROM_ANY(name)                                                                                                 \
 	case MSG_##name:                                                                                               \
@@ -48,6 +50,16 @@ static sc_err remember_peer(struct scheduler *s, struct worker_peer *p)
 	return SC_OK;
 }
 
+/* All labels of a page of workers have to fit into one answer. */
+static int labels_fit(const struct msg_worker_register *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->labels.n && n <= LABELS_MAX_BYTES; i++)
+		n += m->labels.v[i].n + 1;
+	return n <= LABELS_MAX_BYTES;
+}
+
 static sc_err on_worker_register(struct worker_peer *p, const struct msg_worker_register *m)
 {
 	struct scheduler *s = p->scheduler;
@@ -60,6 +72,8 @@ static sc_err on_worker_register(struct worker_peer *p, const struct msg_worker_
 
 	if (p->number != 0)
 		return conn_fail(p->conn, SC_UNEXPECTED, "a worker registers once");
+	if (!labels_fit(m))
+		return conn_fail(p->conn, SC_TOO_BIG, "labels: at most %u bytes in all", LABELS_MAX_BYTES);
 	if (m->name.n == 0) {
 		do
 			snprintf(name, sizeof(name), "worker-%" PRIu64, s->next_name++);
@@ -227,11 +241,12 @@ static sc_err on_tasks_cancelled(struct worker_peer *p, const struct msg_tasks_c
 static sc_err on_worker_leaving(struct worker_peer *p, const struct msg_worker_leaving *m)
 {
 	const struct worker *w = core_worker(p->scheduler->core, p->number);
+	char reason[256];
 
 	p->leaving = 1;
 	core_worker_set_status(p->scheduler->core, p->number, WORKER_STOPPING);
-	log_info("worker", "leaving", "name=%s reason=\"%.*s\"", w != NULL ? w->name : "?",
-		 (int)(m->reason.n < 200 ? m->reason.n : 200), m->reason.p);
+	snprintf(reason, sizeof(reason), "%.*s", (int)m->reason.n, m->reason.p);
+	log_info("worker", "leaving", "name=%s reason=%s", w != NULL ? w->name : "?", log_quote(reason));
 	return SC_OK;
 }
 
