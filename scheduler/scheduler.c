@@ -165,11 +165,11 @@ void scheduler_free(struct scheduler *s)
 		return;
 	loop_set_turn_hook(s->loop, NULL, NULL);
 	server_free(s->server);
-	/* Their on_close callbacks take them out of the lists; the loop frees what is left of the connections. */
+	/* Now, whatever they have not read yet: on_close needs what is freed below. */
 	TAILQ_FOREACH (w, &s->workers, link)
-		conn_close(w->conn, SC_SHUTDOWN, NULL);
+		conn_abort(w->conn, SC_SHUTDOWN, NULL);
 	TAILQ_FOREACH (c, &s->clients, link)
-		conn_close(c->conn, SC_SHUTDOWN, NULL);
+		conn_abort(c->conn, SC_SHUTDOWN, NULL);
 	s->server = NULL;
 	loop_timer_free(s->core_timer);
 	loop_timer_free(s->watch_timer);

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "net/handshake.h"
 #include "tests/support/cluster.h"
 #include "tests/support/raw.h"
 
@@ -181,5 +183,74 @@ Test(daemon, tells_its_metrics)
 	text = http_get(c, "/secrets");
 	cr_assert_not_null(strstr(text, "404"), "%s", text);
 	mem_free(text);
+	cluster_stop(c);
+}
+
+/* What it was owed is dropped; its end needs the scheduler, which is still there. */
+Test(daemon, ends_while_a_client_does_not_read)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){0});
+	char *secret = cluster_secret(c, "client-secret");
+	struct raw *r = raw_connect(c->address);
+	struct msg_ping ping = {.nonce = UINT64_MAX};
+	struct buf many;
+
+	raw_hello(r, ROLE_CLIENT, secret);
+	buf_init(&many, 0);
+	for (int i = 0; i < 5000; i++)
+		msg_encode(&many, MSG_ping, &ping, NULL);
+	for (int i = 0; i < 300; i++) /* more than the sockets hold, less than the scheduler's limit */
+		cr_assert(raw_send_frame(r, many.data, many.len));
+	mem_free(cluster_ctl_ok(c, "shutdown", NULL));
+	cr_assert_eq(proc_wait_exit(c->sched, PROC_DEADLINE_MS), 0, "%s", proc_stderr(c->sched));
+	raw_free(r);
+	buf_fini(&many);
+	mem_free(secret);
+	cluster_stop(c);
+}
+
+/* What a peer says stays on its line of the log. */
+Test(daemon, a_peer_cannot_write_lines_of_the_log)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){0});
+	char *secret = cluster_secret(c, "worker-secret");
+	struct raw *r = raw_connect(c->address);
+	struct msg_worker_register reg = {.name = slice_of("w"), .pool = slice_of(""), .host = slice_of("h")};
+	struct msg_worker_leaving leaving = {.reason = slice_of("x\ninfo forged line")};
+	struct msg_error error = {.text = slice_of("y\ninfo forged line")};
+
+	reg.data_address = slice_of("tcp://127.0.0.1:1");
+	reg.resources = slice_of("cpus=1");
+	raw_hello(r, ROLE_WORKER, secret);
+	raw_send(r, MSG_worker_register, &reg);
+	raw_expect(r, MSG_worker_registered);
+	raw_send(r, MSG_error, &error);
+	raw_send(r, MSG_worker_leaving, &leaving);
+	proc_wait_log(c->sched, "worker leaving", 0, PROC_DEADLINE_MS);
+	raw_free(r);
+	proc_wait_log(c->sched, "worker left", 0, PROC_DEADLINE_MS);
+	cr_assert_null(strstr(proc_stderr(c->sched), "\ninfo forged"), "%s", proc_stderr(c->sched));
+	mem_free(secret);
+	cluster_stop(c);
+}
+
+/* Else a page of workers would not fit into an answer. */
+Test(daemon, labels_without_end_are_refused)
+{
+	struct cluster *c = cluster_start(&(struct cluster_spec){0});
+	char *secret = cluster_secret(c, "worker-secret"), *label = mem_calloc(1, 100000);
+	struct slice one = {label, 100000};
+	struct raw *r = raw_connect(c->address);
+	struct msg_worker_register reg = {.name = slice_of("w"), .pool = slice_of(""), .host = slice_of("h")};
+
+	reg.data_address = slice_of("tcp://127.0.0.1:1");
+	reg.resources = slice_of("cpus=1");
+	reg.labels = (struct slices){&one, 1};
+	raw_hello(r, ROLE_WORKER, secret);
+	raw_send(r, MSG_worker_register, &reg);
+	raw_expect_refused(r, SC_TOO_BIG);
+	raw_free(r);
+	mem_free(label);
+	mem_free(secret);
 	cluster_stop(c);
 }
