@@ -191,7 +191,7 @@ static void add_process(pid_t pid, void *arg)
 
 static void add_task(struct task *t, void *arg)
 {
-	if (t->group->kind == KIND_EXEC)
+	if (t->group->kind == KIND_EXEC && exec_pid(t) > 0)
 		usage_add_tree(arg, exec_pid(t));
 }
 

@@ -25,14 +25,16 @@
 
 #define YOUNG_US      2000u
 #define FREE_RUNS_MAX 256u
+#define INPUTS_A_TURN 1000u /* a task with more is prepared over several turns */
 
 /* A child and what belongs to it. */
 struct run {
-	TAILQ_ENTRY(run) link; /* among the young, or among the free */
+	TAILQ_ENTRY(run) link; /* among those being prepared, the young, or the free */
 	struct exec *exec;
 	struct task *task;
 	pid_t pid;
 	int pidfd;
+	unsigned is_preparing : 1; /* its inputs are being written; there is no process */
 	unsigned is_young : 1;
 	unsigned timed_out : 1;
 	unsigned output_failed : 1;
@@ -47,6 +49,8 @@ TAILQ_HEAD(run_list, run);
 struct exec {
 	struct exec_parts p;
 	struct capture_limits limits;
+	struct run_list preparing;
+	struct deadline preparing_next;
 	struct run_list young; /* oldest first */
 	struct deadline young_end;
 	struct run_list free;
@@ -59,6 +63,7 @@ static void on_end(struct watched *item, uint32_t events);
 static void on_out(struct watched *item, uint32_t events);
 static void on_err(struct watched *item, uint32_t events);
 static void on_grown_up(void *arg);
+static void on_preparing(void *arg);
 static void on_deadline(void *arg);
 
 sc_err exec_new(const struct exec_parts *parts, struct exec **out)
@@ -70,8 +75,11 @@ sc_err exec_new(const struct exec_parts *parts, struct exec **out)
 	x->p = *parts;
 	x->limits.memory_bytes = parts->options->worker_output_memory;
 	x->limits.max_bytes = parts->options->worker_output_max;
+	TAILQ_INIT(&x->preparing);
 	TAILQ_INIT(&x->young);
 	TAILQ_INIT(&x->free);
+	x->preparing_next.fn = on_preparing;
+	x->preparing_next.arg = x;
 	x->young_end.fn = on_grown_up;
 	x->young_end.arg = x;
 	x->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -90,6 +98,7 @@ void exec_free(struct exec *x)
 	if (x == NULL)
 		return;
 	deadline_clear(x->p.deadlines, &x->young_end);
+	deadline_clear(x->p.deadlines, &x->preparing_next);
 	while ((r = TAILQ_FIRST(&x->free)) != NULL) {
 		TAILQ_REMOVE(&x->free, r, link);
 		mem_free(r);
@@ -132,6 +141,8 @@ static void run_free(struct run *r)
 	struct exec *x = r->exec;
 
 	grow_up(r);
+	if (r->is_preparing)
+		TAILQ_REMOVE(&x->preparing, r, link);
 	watch_forget(x->p.watch, &r->end);
 	watch_forget(x->p.watch, &r->out_ready);
 	watch_forget(x->p.watch, &r->err_ready);
@@ -237,14 +248,14 @@ static int start_run(struct exec *x, struct run *r, struct outcome *o)
 	struct exec_plan *p = t->group->plan;
 	struct pattern_values v = {.item = t->item, .job = t->key.job, .attempt = t->attempt};
 	struct exec_call call;
-	const char *cwd;
+	const char *cwd = files_cwd(&r->files, p);
 	char key[KEY_MAX];
 
+	r->started_us = clock_monotonic_us();
 	v.key = (struct slice){key, group_key(t->group, t->key.task, key)};
 	v.index = group_index(t->group, t->key.task);
 	arena_reset(&x->scratch);
-	if (files_make_dirs(&r->files, p, t, x->p.spool, &cwd, o) != 0 ||
-	    files_open(&r->files, p, t, &v, cwd, &x->scratch, x->null_fd, o) != 0)
+	if (files_open(&r->files, p, t, &v, cwd, &x->scratch, x->null_fd, o) != 0)
 		return -1;
 	if (exec_plan_instantiate(p, &x->scratch, &v, r->files.inputs_dir, t->item.p != NULL, &call) != SC_OK) {
 		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot run '%.500s': its arguments are too long", p->argv[0]);
@@ -253,6 +264,37 @@ static int start_run(struct exec *x, struct run *r, struct outcome *o)
 	if (launch(x, r, p, &call, cwd, o) != 0)
 		return -1;
 	return watch_run(x, r, o);
+}
+
+/* Not now: a deadline that has come already would be met at once. */
+static uint64_t next_turn(struct exec *x)
+{
+	return loop_now_us(x->p.loop) + 1;
+}
+
+/* Many files take long to make, and the agent has others to look after. */
+static int prepare_later(struct exec *x, struct run *r, struct outcome *o)
+{
+	if (deadline_set(x->p.deadlines, &x->preparing_next, next_turn(x)) != SC_OK) {
+		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot write the inputs: %s", strerror(ENOMEM));
+		return -1;
+	}
+	TAILQ_INSERT_TAIL(&x->preparing, r, link);
+	r->is_preparing = 1;
+	return 0;
+}
+
+static int begin_run(struct exec *x, struct run *r, struct outcome *o)
+{
+	struct task *t = r->task;
+	int more;
+
+	if (files_make_dirs(&r->files, t->group->plan, t, x->p.spool, o) != 0)
+		return -1;
+	more = files_write_inputs(&r->files, t, INPUTS_A_TURN, o);
+	if (more < 0)
+		return -1;
+	return more ? prepare_later(x, r, o) : start_run(x, r, o);
 }
 
 static int exec_start(void *arg, struct task *t, struct outcome *o)
@@ -267,13 +309,45 @@ static int exec_start(void *arg, struct task *t, struct outcome *o)
 		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot start a process: %s", strerror(ENOMEM));
 		return 0;
 	}
-	r->started_us = clock_monotonic_us();
 	t->run = r;
-	if (start_run(x, r, o) == 0)
+	if (begin_run(x, r, o) == 0)
 		return 1;
 	t->run = NULL;
 	run_free(r);
 	return 0;
+}
+
+/* A run without process is over. */
+static void end_early(struct run *r, struct outcome *o)
+{
+	struct exec *x = r->exec;
+	struct task *t = r->task;
+
+	t->run = NULL;
+	run_free(r);
+	queue_ended(x->p.queue, t, o);
+}
+
+static void on_preparing(void *arg)
+{
+	struct exec *x = arg;
+	struct run *r = TAILQ_FIRST(&x->preparing);
+	struct outcome o;
+	int more;
+
+	if (r == NULL)
+		return;
+	outcome_init(&o);
+	more = files_write_inputs(&r->files, r->task, INPUTS_A_TURN, &o);
+	if (more == 0) {
+		TAILQ_REMOVE(&x->preparing, r, link);
+		r->is_preparing = 0;
+		more = start_run(x, r, &o);
+	}
+	if (more < 0)
+		end_early(r, &o);
+	if (!TAILQ_EMPTY(&x->preparing))
+		deadline_set(x->p.deadlines, &x->preparing_next, next_turn(x));
 }
 
 /* ---- while it runs -------------------------------------------------------------------------------------------- */
@@ -369,11 +443,19 @@ static void on_err(struct watched *item, uint32_t events)
 
 static void exec_stop(void *arg, struct task *t, int hard)
 {
+	struct run *r = t->run;
+	struct outcome o;
+
 	(void)arg;
-	if (hard)
-		send_signal(t->run, SIGKILL);
-	else
-		terminate(t->run);
+	if (r->is_preparing) {
+		outcome_init(&o);
+		outcome_fail(&o, FAIL_SIGNAL, SIGTERM, "stopped before it started");
+		end_early(r, &o);
+	} else if (hard) {
+		send_signal(r, SIGKILL);
+	} else {
+		terminate(r);
+	}
 }
 
 const struct executor exec_executor = {exec_start, exec_stop, NULL};

@@ -42,7 +42,7 @@ extern const struct executor exec_executor; /* its object is a struct exec */
 sc_err exec_new(const struct exec_parts *parts, struct exec **out);
 void exec_free(struct exec *x); /* nothing may be running any more; NULL is fine */
 
-/* The process of a running task. */
+/* The process of a running task; 0 when it has none yet. */
 pid_t exec_pid(const struct task *t);
 
 #endif

@@ -19,6 +19,7 @@
 void files_init(struct exec_files *f)
 {
 	f->temp_dir = f->inputs_dir = NULL;
+	f->n_written = 0;
 	feed_init(&f->feed);
 	f->out.path = f->err.path = NULL;
 	capture_init(&f->out.capture);
@@ -71,16 +72,24 @@ static int write_input(const struct blob *b, int dir, const char *key)
 	return failed ? -1 : 0;
 }
 
-static int make_inputs(struct exec_files *f, const struct task *t, struct spool *spool, struct outcome *o)
+int files_make_dirs(struct exec_files *f, const struct exec_plan *p, const struct task *t, struct spool *spool,
+		    struct outcome *o)
+{
+	if (p->cwd == NULL && make_dir(spool, "task", &f->temp_dir, o) != 0)
+		return -1;
+	return t->n_inputs > 0 ? make_dir(spool, "inputs", &f->inputs_dir, o) : 0;
+}
+
+int files_write_inputs(struct exec_files *f, const struct task *t, uint32_t n, struct outcome *o)
 {
 	char key[KEY_MAX];
 	int dir, failed = 0;
 
-	if (make_dir(spool, "inputs", &f->inputs_dir, o) != 0)
-		return -1;
+	if (f->n_written == t->n_inputs)
+		return 0;
 	dir = open(f->inputs_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	for (uint32_t i = 0; dir >= 0 && !failed && i < t->n_inputs; i++) {
-		const struct input *in = &t->inputs[i];
+	for (; dir >= 0 && !failed && n > 0 && f->n_written < t->n_inputs; n--) {
+		const struct input *in = &t->inputs[f->n_written++];
 
 		if (input_key(t, in, key) > 0)
 			failed = write_input(in->result == NULL ? NULL : &in->result->stream[STREAM_RESULT], dir, key);
@@ -90,16 +99,12 @@ static int make_inputs(struct exec_files *f, const struct task *t, struct spool 
 			     strerror(errno));
 	if (dir >= 0)
 		close(dir);
-	return failed || dir < 0 ? -1 : 0;
+	return failed || dir < 0 ? -1 : f->n_written < t->n_inputs;
 }
 
-int files_make_dirs(struct exec_files *f, const struct exec_plan *p, const struct task *t, struct spool *spool,
-		    const char **cwd, struct outcome *o)
+const char *files_cwd(const struct exec_files *f, const struct exec_plan *p)
 {
-	if (p->cwd == NULL && make_dir(spool, "task", &f->temp_dir, o) != 0)
-		return -1;
-	*cwd = p->cwd != NULL ? p->cwd : f->temp_dir;
-	return t->n_inputs > 0 ? make_inputs(f, t, spool, o) : 0;
+	return p->cwd != NULL ? p->cwd : f->temp_dir;
 }
 
 /* ---- standard input ------------------------------------------------------------------------------------------- */

@@ -21,20 +21,26 @@ struct output {
 };
 
 struct exec_files {
-	char *temp_dir;	  /* owned; NULL: the task runs in a directory of the user's */
-	char *inputs_dir; /* owned; NULL: it has no inputs */
-	struct feed feed; /* of standard input, when it is more than we care to copy */
+	char *temp_dir;	    /* owned; NULL: the task runs in a directory of the user's */
+	char *inputs_dir;   /* owned; NULL: it has no inputs */
+	uint32_t n_written; /* inputs that are in it */
+	struct feed feed;   /* of standard input, when it is more than we care to copy */
 	struct output out, err;
 	int child_fds[3]; /* what the child gets; owned until files_started() */
 };
 
 void files_init(struct exec_files *f);
 
-/*
- * The directory to run in, to *cwd (borrowed from f or p), and the directory of inputs.  Not 0: *o says what failed.
- */
+/* Make the directory to run in, if it is ours to make, and that of inputs, empty.  Not 0: *o says what failed. */
 int files_make_dirs(struct exec_files *f, const struct exec_plan *p, const struct task *t, struct spool *spool,
-		    const char **cwd, struct outcome *o);
+		    struct outcome *o);
+
+/* Put the next inputs, at most n, into their directory.  1: there are more; 0: that was all; -1: *o says what failed.
+ */
+int files_write_inputs(struct exec_files *f, const struct task *t, uint32_t n, struct outcome *o);
+
+/* The directory to run in, borrowed. */
+const char *files_cwd(const struct exec_files *f, const struct exec_plan *p);
 
 /* Standard input, output and error.  null_fd is /dev/null.  Not 0: *o says what failed. */
 int files_open(struct exec_files *f, struct exec_plan *p, const struct task *t, const struct pattern_values *v,

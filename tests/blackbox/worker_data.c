@@ -191,6 +191,18 @@ Test(worker_data, large_input_in_parts)
 	expect_result(g, 2, "7000000\n0\n");
 }
 
+/* So many that they are written over several turns, in which others are served. */
+Test(worker_data, thousands_of_inputs)
+{
+	define_taker(30000, "ls $SCHED_INPUTS | wc -l", 0);
+	assign_with_inputs(30000, 0, 30000, 0, f->data_address);
+	assign_with_inputs(30001, 0, 30000, 0, f->data_address);
+	fake_cancel(g, 1, 30001);
+	raw_expect(g->raw, MSG_tasks_cancelled);
+	fake_wait_done(g, 1, 1);
+	expect_result(g, 30000, "30000\n");
+}
+
 /* More than is copied: written into a pipe while the task reads, or does not. */
 Test(worker_data, large_stdin_that_is_not_read_to_its_end)
 {
