@@ -93,10 +93,11 @@ sc_err sc_client_submit_async(struct sc_client *client, struct sc_job *job, sc_s
 	if (err != SC_OK)
 		return err;
 	a = mem_malloc(sizeof(*a));
-	if (a == NULL)
-		err = client_error(SC_NOMEM, "%s", sc_err_text(SC_NOMEM));
-	else
-		err = prepare_submit(&a->call, client, job, &a->columns);
+	if (a == NULL) {
+		client_async_end(client);
+		return client_error(SC_NOMEM, "%s", sc_err_text(SC_NOMEM));
+	}
+	err = prepare_submit(&a->call, client, job, &a->columns);
 	if (err != SC_OK) {
 		mem_free(a);
 		client_async_end(client);

@@ -100,7 +100,7 @@ void address_show(const struct sockaddr *sa, socklen_t len, char *out, size_t ca
 
 void address_of_socket(int fd, char *out, size_t cap)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
@@ -110,7 +110,7 @@ void address_of_socket(int fd, char *out, size_t cap)
 
 void address_of_peer(int fd, char *out, size_t cap)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t len = sizeof(sa);
 
 	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0)
@@ -129,7 +129,7 @@ void address_of_peer(int fd, char *out, size_t cap)
 
 int address_is_local(int fd)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t len = sizeof(sa);
 
 	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0)

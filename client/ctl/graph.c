@@ -36,7 +36,7 @@ sc_err graph_error(const struct graph *g, unsigned line, struct buf *error, cons
 	return SC_INVALID;
 }
 
-#define FAIL(r, item, ...) graph_error((r)->g, (item)->line, (r)->error, __VA_ARGS__)
+#define FAIL(r, item, ...) (graph_error((r)->g, (item)->line, (r)->error, __VA_ARGS__), SC_INVALID)
 
 void *graph_own(struct graph *g, void *p)
 {

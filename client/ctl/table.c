@@ -1,6 +1,7 @@
 /* table.c - see table.h. */
 #include "client/ctl/table.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,6 +107,7 @@ void table_write(const struct table *t, int with_color, struct buf *out)
 {
 	size_t widths[TABLE_COLUMNS_MAX];
 
+	assert(t->n_columns > 0 && "a table without columns");
 	for (size_t k = 0; k < t->n_columns; k++)
 		widths[k] = width_of(t->heads[k] + is_number(t, k));
 	for (size_t i = 0; i < t->n_cells; i++) {

@@ -80,7 +80,7 @@ int wait_for_job(struct ctl *c, struct wait *w)
 static void print_tail(const struct sc_bytes *tail)
 {
 	const char *p = tail->p;
-	size_t start = tail->n, end = tail->n;
+	size_t start, end = tail->n;
 	unsigned lines = 0;
 	struct buf clean;
 
