@@ -88,6 +88,16 @@ static int head_read(const uint8_t *p, size_t n, struct head *h)
 	return 1;
 }
 
+size_t msgpack_array_head(const uint8_t *p, size_t n, uint64_t *count)
+{
+	struct head h;
+
+	if (!head_read(p, n, &h) || ((p[0] & 0xf0) != 0x90 && p[0] != 0xdc && p[0] != 0xdd))
+		return 0;
+	*count = h.children;
+	return h.head_bytes;
+}
+
 size_t msgpack_measure(const uint8_t *p, size_t n, unsigned max_depth)
 {
 	uint64_t left[DEPTH_MAX + 1]; /* children still to come, per open container */

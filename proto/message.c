@@ -275,25 +275,66 @@ static void default_field(const struct field *f, void *at)
 	}
 }
 
-static sc_err decode_fields(struct msg_decoder *d, const struct shape *s, const msgpack_object_array *a, void *m,
-			    const char **field)
+/* Let msgpack-c build the value of n bytes at p, which has been measured. */
+static sc_err unpack(struct msg_decoder *d, const uint8_t *p, size_t n, msgpack_object *out)
 {
+	size_t at = 0;
+
+	switch (msgpack_unpack((const char *)p, n, &at, &d->zone, out)) {
+	case MSGPACK_UNPACK_SUCCESS:
+	case MSGPACK_UNPACK_EXTRA_BYTES:
+		return SC_OK;
+	case MSGPACK_UNPACK_NOMEM_ERROR:
+		return SC_NOMEM;
+	default:
+		return SC_MALFORMED;
+	}
+}
+
+/* One field from the n bytes at p; *used is its length. */
+static sc_err take_field(struct msg_decoder *d, const struct field *f, const uint8_t *p, size_t n, void *at,
+			 size_t *used)
+{
+	int is_list = f->type == T_STRS || f->type == T_BINS;
+	msgpack_object o;
+	uint64_t count;
+	sc_err err;
+
+	*used = msgpack_measure(p, n, is_list ? 1 : 0);
+	if (*used == 0)
+		return SC_MALFORMED;
+	if (is_list && msgpack_array_head(p, n, &count) > 0 && count > f->bound)
+		return SC_TOO_BIG;
+	err = unpack(d, p, *used, &o);
+	if (err == SC_OK)
+		err = decode_field(d, f, &o, at);
+	if (err == SC_OK && over_bound(f, at))
+		err = SC_TOO_BIG;
+	return err;
+}
+
+/* `count` values are in the n bytes at p. */
+static sc_err decode_fields(struct msg_decoder *d, const struct shape *s, const uint8_t *p, size_t n, uint64_t count,
+			    void *m, const char **field)
+{
+	size_t used;
+
 	for (size_t i = 0; i < s->n_fields; i++) {
 		const struct field *f = &s->fields[i];
 		void *at = (char *)m + f->offset;
 		sc_err err;
 
-		if (i + 1 >= a->size) {
+		if (i >= count) {
 			default_field(f, at);
 			continue;
 		}
 		if (field != NULL)
 			*field = f->name;
-		err = decode_field(d, f, &a->ptr[i + 1], at);
+		err = take_field(d, f, p, n, at, &used);
 		if (err != SC_OK)
 			return err;
-		if (over_bound(f, at))
-			return SC_TOO_BIG;
+		p += used;
+		n -= used;
 	}
 	if (field != NULL)
 		*field = NULL;
@@ -304,32 +345,28 @@ sc_err msg_decode(struct msg_decoder *d, const uint8_t *p, size_t n, struct msg 
 {
 	const struct shape *s;
 	msgpack_object o;
-	size_t len, at = 0;
+	size_t len, at, code;
+	uint64_t count = 0;
 
 	if (field != NULL)
 		*field = NULL;
 	len = msgpack_measure(p, n, DEPTH_MAX);
 	if (len == 0)
 		return SC_MALFORMED;
-	msgpack_zone_clear(&d->zone);
-	switch (msgpack_unpack((const char *)p, len, &at, &d->zone, &o)) {
-	case MSGPACK_UNPACK_SUCCESS:
-	case MSGPACK_UNPACK_EXTRA_BYTES:
-		break;
-	case MSGPACK_UNPACK_NOMEM_ERROR:
-		return SC_NOMEM;
-	default:
-		return SC_MALFORMED;
-	}
 	*used = len;
-	if (o.type != MSGPACK_OBJECT_ARRAY || o.via.array.size == 0 ||
-	    o.via.array.ptr[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+	at = msgpack_array_head(p, len, &count);
+	code = at == 0 || count == 0 ? 0 : msgpack_measure(p + at, len - at, 0);
+	if (code == 0)
 		return SC_MALFORMED;
-	s = shape_of(o.via.array.ptr[0].via.u64);
+	msgpack_zone_clear(&d->zone);
+	if (unpack(d, p + at, code, &o) != SC_OK || o.type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+		return SC_MALFORMED;
+	s = shape_of(o.via.u64);
 	if (s == NULL)
 		return SC_UNKNOWN_MESSAGE;
-	out->type = (msg_type)o.via.array.ptr[0].via.u64;
-	return decode_fields(d, s, &o.via.array, &out->u, field);
+	out->type = (msg_type)o.via.u64;
+	at += code;
+	return decode_fields(d, s, p + at, len - at, count - 1, &out->u, field);
 }
 
 sc_err msg_decode_one(struct msg_decoder *d, struct slice bytes, msg_type wanted, struct msg *out, const char **field)

@@ -2,8 +2,9 @@
  * message.h - the structs of messages.def and their codec.  Bytes in, structs out: no sockets, no clock, no log.
  *
  * Decoding checks that the msgpack value is complete, that no count or length exceeds the bytes that are left and
- * that every field is within its bound, and only then lets msgpack-c build it.  Strings of a decoded message borrow
- * the input; arrays of strings live in the decoder until its next use.
+ * that every list is within its bound and holds no lists, and only then lets msgpack-c build it, field by field: a byte
+ * of an array costs it forty.  Strings of a decoded message borrow the input; arrays of strings live in the decoder
+ * until its next use.
  */
 #ifndef PROTO_MESSAGE_H
 #define PROTO_MESSAGE_H
@@ -98,6 +99,9 @@ static inline int64_t msg_unzigzag(uint64_t z)
 {
 	return (int64_t)(z >> 1) ^ -(int64_t)(z & 1);
 }
+
+/* Bytes of the head of the array at p and, in *count, what it claims to hold; 0 when there is no array. */
+size_t msgpack_array_head(const uint8_t *p, size_t n, uint64_t *count);
 
 /*
  * Length of the msgpack value at p, or 0 when it is incomplete, nested deeper than max_depth, or its counts exceed

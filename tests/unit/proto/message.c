@@ -403,6 +403,34 @@ Test(message, lying_counts_are_refused)
 	cr_expect_eq(decode("\xdf\xff\xff\xff\xff", 5, NULL), SC_MALFORMED);
 }
 
+/* msgpack-c makes forty bytes of each: it must not get to see them. */
+Test(message, lists_are_refused_before_they_are_built)
+{
+	enum { MANY = 1000000 };
+	const char *field;
+	struct msg_decoder *d;
+	struct msg m;
+	struct buf b;
+	size_t used;
+
+	cr_assert_eq(msg_decoder_new(&d), SC_OK);
+	buf_init(&b, 0);
+	for (int as = 0; as < 2; as++) { /* where a text belongs; in a list of texts */
+		buf_reset(&b);
+		if (as == 0)
+			buf_append(&b, "\x92\x0a", 2); /* worker_register.name */
+		else
+			buf_append(&b, "\x98\x0a\xa0\xa0\xa0\xa0\x00\xa0\x91", 9); /* its labels, one */
+		buf_append(&b, "\xdd\x00\x0f\x42\x40", 5);			   /* 1,000,000 */
+		for (size_t i = 0; i < MANY; i++)
+			buf_append_byte(&b, 0xc0);
+		cr_assert_eq(msg_decode(d, b.data, b.len, &m, &used, &field), SC_MALFORMED);
+		cr_assert_str_eq(field, as == 0 ? "name" : "labels");
+	}
+	buf_fini(&b);
+	msg_decoder_free(d);
+}
+
 Test(message, what_is_not_a_message)
 {
 	static const char *const bad[] = {"\x01", "\xa5hello", "\x90", "\x91\xa1x", "\x91\xff", "\x81\x01\x02", "\xc0"};
