@@ -84,31 +84,87 @@ static sc_err check_name(const char *what, struct slice s, struct buf *error)
 
 /* ---- groups --------------------------------------------------------------------------------------------------- */
 
+/* Whether key names a task of g; *task is then its number. */
+static int key_in_group(const struct group *g, const char *key, uint32_t *task)
+{
+	size_t n = strlen(g->name);
+	uint64_t index, k;
+
+	if (strncmp(key, g->name, n) != 0)
+		return 0;
+	if ((g->flags & GROUP_ARRAY) == 0) {
+		*task = g->first_task;
+		return key[n] == '\0';
+	}
+	if (key[n] != '-' || text_u64(key + n + 1, &index) != SC_OK || index < g->index_first)
+		return 0;
+	k = g->index_step == 0 ? 0 : (index - g->index_first) / g->index_step;
+	if (k >= g->n_tasks || g->index_first + k * g->index_step != index)
+		return 0;
+	*task = g->first_task + (uint32_t)k;
+	return 1;
+}
+
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp((*(struct group *const *)a)->name, (*(struct group *const *)b)->name);
+}
+
+/* The group with the first len bytes of `name` as its name, or NULL. */
+static const struct group *group_named(struct group *const *sorted, uint32_t n, const char *name, size_t len)
+{
+	uint32_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		int order = strncmp(sorted[mid]->name, name, len);
+
+		if (order == 0 && sorted[mid]->name[len] == '\0')
+			return sorted[mid];
+		if (order < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* Whether the name of a single task is the key of a task in an array as well: "a-7" beside the array "a". */
+static int is_key_of_another(struct group *const *sorted, uint32_t n, const struct group *g)
+{
+	const char *dash = strrchr(g->name, '-');
+	const struct group *array;
+	uint32_t task;
+
+	if (dash == NULL || (g->flags & GROUP_ARRAY) != 0 || (dash[1] == '0' && dash[2] != '\0'))
+		return 0;
+	array = group_named(sorted, n, g->name, (size_t)(dash - g->name));
+	return array != NULL && (array->flags & GROUP_ARRAY) != 0 && key_in_group(array, g->name, &task);
 }
 
 static sc_err check_unique_names(const struct job *j, struct buf *error)
 {
-	char **names;
+	struct group **sorted;
 	sc_err err = SC_OK;
 
 	if (j->n_groups < 2)
 		return SC_OK;
-	names = mem_malloc(j->n_groups * sizeof(*names));
-	if (names == NULL)
+	sorted = mem_malloc(j->n_groups * sizeof(struct group *));
+	if (sorted == NULL)
 		return SC_NOMEM;
 	for (uint32_t i = 0; i < j->n_groups; i++)
-		names[i] = j->groups[i].name;
-	qsort(names, j->n_groups, sizeof(*names), compare_names);
-	for (uint32_t i = 1; i < j->n_groups && err == SC_OK; i++) {
-		if (strcmp(names[i - 1], names[i]) == 0) {
-			buf_printf(error, "two groups of tasks are named '%s'", names[i]);
+		sorted[i] = &j->groups[i];
+	qsort(sorted, j->n_groups, sizeof(struct group *), compare_names);
+	for (uint32_t i = 0; i < j->n_groups && err == SC_OK; i++) {
+		if (i > 0 && strcmp(sorted[i - 1]->name, sorted[i]->name) == 0) {
+			buf_printf(error, "two groups of tasks are named '%s'", sorted[i]->name);
+			err = SC_INVALID;
+		} else if (is_key_of_another(sorted, j->n_groups, sorted[i])) {
+			buf_printf(error, "two tasks have the key '%s'", sorted[i]->name);
 			err = SC_INVALID;
 		}
 	}
-	mem_free(names);
+	mem_free(sorted);
 	return err;
 }
 
@@ -128,6 +184,10 @@ static sc_err make_group(struct requests *r, struct job *j, const struct job_spe
 	}
 	if (s->n_tasks == 0) {
 		buf_printf(error, "group '%.*s' has no tasks", (int)s->name.n, s->name.p);
+		return SC_INVALID;
+	}
+	if ((UINT64_MAX - s->index_first) / (s->index_step == 0 ? 1 : s->index_step) < s->n_tasks - 1) {
+		buf_printf(error, "group '%.*s': its last index is beyond 2^64", (int)s->name.n, s->name.p);
 		return SC_INVALID;
 	}
 	err = requests_class(r, s->request, &g->class, error);
@@ -227,30 +287,32 @@ static sc_err make_consumers(struct job *j)
 	return SC_OK;
 }
 
-/* From any task that was never freed, going to an input that was not either always ends in the cycle. */
-static void describe_cycle(const struct job *j, const uint32_t *left, struct buf *error)
+/*
+ * From any task that was never freed, going to an input that was not either always ends in the cycle.  `next` has room
+ * for every task: where each one goes on is looked up once, however often a short cycle is gone round.
+ */
+static void describe_cycle(const struct job *j, const uint32_t *left, uint32_t *next, struct buf *error)
 {
 	char key[JOB_KEY_MAX];
 	uint32_t t = 0, first;
 
+	for (uint32_t i = 0; i < j->n_tasks; i++)
+		next[i] = UINT32_MAX;
 	while (left[t] == 0)
 		t++;
-	for (uint32_t steps = 0; steps <= j->n_tasks; steps++) { /* walk into the cycle */
+	while (next[t] == UINT32_MAX) { /* walk until we are where we have been */
 		uint32_t e = j->in_start[t];
 
 		while (left[j->in[e]] == 0)
 			e++;
-		t = j->in[e];
+		next[t] = j->in[e];
+		t = next[t];
 	}
 	first = t;
 	buf_append_str(error, "dependencies form a cycle: ");
 	for (uint32_t n = 0; n < CYCLE_SHOWN; n++) {
-		uint32_t e = j->in_start[t];
-
 		buf_printf(error, "%s needs ", job_key(j, t, key, sizeof(key)));
-		while (left[j->in[e]] == 0)
-			e++;
-		t = j->in[e];
+		t = next[t];
 		if (t == first)
 			break;
 	}
@@ -282,7 +344,7 @@ static sc_err check_acyclic(const struct job *j, struct buf *error)
 				queue[tail++] = j->out[e];
 	}
 	if (tail < j->n_tasks) {
-		describe_cycle(j, left, error);
+		describe_cycle(j, left, queue, error);
 		err = SC_CYCLE;
 	}
 out:
@@ -389,27 +451,6 @@ const char *job_key(const struct job *j, uint32_t task, char *buf, size_t cap)
 	else
 		snprintf(buf, cap, "%s", g->name);
 	return buf;
-}
-
-/* Whether key names a task of g; *task is then its number. */
-static int key_in_group(const struct group *g, const char *key, uint32_t *task)
-{
-	size_t n = strlen(g->name);
-	uint64_t index, k;
-
-	if (strncmp(key, g->name, n) != 0)
-		return 0;
-	if ((g->flags & GROUP_ARRAY) == 0) {
-		*task = g->first_task;
-		return key[n] == '\0';
-	}
-	if (key[n] != '-' || text_u64(key + n + 1, &index) != SC_OK || index < g->index_first)
-		return 0;
-	k = g->index_step == 0 ? 0 : (index - g->index_first) / g->index_step;
-	if (k >= g->n_tasks || g->index_first + k * g->index_step != index)
-		return 0;
-	*task = g->first_task + (uint32_t)k;
-	return 1;
 }
 
 sc_err job_find_task(const struct job *j, struct slice key, uint32_t *out)

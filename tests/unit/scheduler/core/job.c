@@ -47,8 +47,66 @@ Test(job, a_cycle_names_its_tasks)
 	refused(g, 4, "0>1 1>2 2>0 2>3", SC_CYCLE, "needs");
 	refused(g, 4, "0>1 1>2 2>0 2>3", SC_CYCLE, "dependencies form a cycle: ");
 	refused(g, 1, "0>0", SC_CYCLE, "a needs a");
-	refused(g, 4, "0>3 1>2 2>1", SC_CYCLE, "c needs b needs c");
+	refused(g, 4, "0>3 1>2 2>1", SC_CYCLE, "b needs c needs b");
 	refused(g, 2, "7>1", SC_INVALID, "task 'b' takes input from task number 7, but there are only 2");
+}
+
+/* A cycle of two, one of which takes input from very many others: finding it takes a look at each of them, once. */
+Test(job, a_short_cycle_beside_many_inputs_is_found_at_once, .timeout = 30)
+{
+	enum { LEAVES = 500000 };
+	struct group_spec g[] = {{.name = slice_of("leaf"), .n_tasks = LEAVES},
+				 {.name = slice_of("a"), .n_tasks = 1},
+				 {.name = slice_of("b"), .n_tasks = 1}};
+	struct slice body = slice_of("");
+	struct job_spec s = {.name = slice_of("job"), .namespace = slice_of("default"), .groups = g, .n_groups = 3};
+	struct world w;
+	struct buf error;
+	uint64_t id;
+
+	world_init(&w);
+	buf_init(&error, 0);
+	s.bodies = (struct slices){&body, 1};
+	s.in_start = mem_calloc(LEAVES + 3, sizeof(*s.in_start));
+	s.in = mem_malloc((LEAVES + 2) * sizeof(*s.in));
+	for (uint32_t i = 0; i < LEAVES; i++)
+		s.in[i] = i;
+	s.in[LEAVES] = LEAVES + 1;
+	s.in[LEAVES + 1] = LEAVES;
+	s.in_start[LEAVES + 1] = LEAVES + 1;
+	s.in_start[LEAVES + 2] = LEAVES + 2;
+	cr_assert_eq(core_submit(w.core, &s, w.now_us, &id, &error), SC_CYCLE);
+	cr_assert_not_null(strstr(buf_str(&error), "a needs b needs a"), "%s", buf_str(&error));
+	mem_free(s.in_start);
+	mem_free(s.in);
+	buf_fini(&error);
+	world_fini(&w);
+}
+
+Test(job, no_key_occurs_twice)
+{
+	struct group_spec array = {.name = slice_of("a"), .n_tasks = 5, .flags = GROUP_ARRAY}, single = array,
+			  two[] = {array, single}, wide = array;
+	struct world w;
+
+	two[1].n_tasks = 1;
+	two[1].flags = 0;
+	two[1].name = slice_of("a-3");
+	refused(two, 2, NULL, SC_INVALID, "two tasks have the key 'a-3'");
+	world_init(&w);
+	two[1].name = slice_of("a-5");
+	world_submit(&w, two, 2, NULL);
+	two[1].name = slice_of("a-03");
+	world_submit(&w, two, 2, NULL);
+	two[1].name = slice_of("a-3");
+	two[1].flags = GROUP_ARRAY; /* a-3-0 */
+	world_submit(&w, two, 2, NULL);
+	world_fini(&w);
+	wide.index_step = UINT64_MAX / 2;
+	refused(&wide, 1, NULL, SC_INVALID, "its last index is beyond 2^64");
+	wide.index_step = 1;
+	wide.index_first = UINT64_MAX - 3;
+	refused(&wide, 1, NULL, SC_INVALID, "its last index is beyond 2^64");
 }
 
 Test(job, edges_backwards_are_fine_without_a_cycle)
