@@ -144,7 +144,7 @@ static uint64_t retry_delay_us(const struct core *c, uint32_t failures)
 {
 	uint64_t delay = c->options.retry_delay_us;
 
-	for (uint32_t i = 1; i < failures && delay < c->options.retry_delay_max_us; i++)
+	for (uint32_t i = 1; i < failures && delay > 0 && delay < c->options.retry_delay_max_us; i++)
 		delay *= 2;
 	return delay < c->options.retry_delay_max_us ? delay : c->options.retry_delay_max_us;
 }
@@ -229,11 +229,25 @@ static int count_crash(struct core *c, struct job *j, uint32_t task, enum task_e
 	return 1;
 }
 
+/* Looked for among the consumers of the input, which are in the order of their numbers. */
 static int is_input(const struct job *j, uint32_t task, uint32_t input)
 {
-	for (uint32_t e = 0; e < job_n_inputs(j, task); e++)
-		if (j->in[j->in_start[task] + e] == input)
+	uint32_t lo, hi;
+
+	if (j->out_start == NULL || input >= j->n_tasks)
+		return 0;
+	lo = j->out_start[input];
+	hi = j->out_start[input + 1];
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (j->out[mid] == task)
 			return 1;
+		if (j->out[mid] < task)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
 	return 0;
 }
 
