@@ -290,7 +290,7 @@ static sc_err follow_all(struct core *c, const struct job_spec *spec, struct job
 		struct job *p = core_job(c, spec->after[i]);
 
 		if (!job_has_ended(p))
-			err = follow(p, j); /* on failure a stale id stays behind, which is harmless */
+			err = follow(p, j); /* on failure the id stays behind: nobody else will get it */
 	}
 	return err;
 }
@@ -306,7 +306,7 @@ sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us,
 		err = job_new(&c->requests, spec, &j, error);
 	if (err != SC_OK)
 		return err;
-	j->id = c->next_job;
+	j->id = c->next_job++;
 	j->submitted_us = now_us;
 	err = follow_all(c, spec, j);
 	if (err == SC_OK) {
@@ -319,7 +319,6 @@ sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us,
 		job_free(j);
 		return err;
 	}
-	c->next_job++;
 	TAILQ_INSERT_TAIL(&c->jobs, j, link);
 	c->n_tasks += j->n_tasks;
 	*id = j->id;

@@ -111,7 +111,7 @@ sc_err core_result_want(struct core *c, struct job *j, uint32_t task, uint64_t n
 {
 	struct task *t = &j->tasks[task];
 
-	if (may_run_again(t))
+	if (j->forgotten || may_run_again(t)) /* forgotten: in this turn, as too many others have ended */
 		return SC_BAD_STATE;
 	t->flags |= TASK_WANTED;
 	if (t->state == TASK_RELEASED || (t->state == TASK_DONE && !task_is_available(t)))
