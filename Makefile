@@ -100,7 +100,7 @@ $(BIN)/schedctl: $(call obj,$(CTL_SRC) $(call src,base)) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
-$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(call src,base) proto/constants.c) $(CLIENT_A)
+$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(filter-out proto/sched_error.c,$(call src,base proto))) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
@@ -136,7 +136,7 @@ UNITS := base core scheduler worker client
 base_TESTS      := $(call src,$(addprefix tests/unit/,base proto net support))
 base_CODE       := $(COMMON_SRC)
 core_TESTS      := $(call src,$(addprefix tests/unit/,scheduler/core scheduler/info bench))
-core_CODE       := $(CORE_SRC) $(sort $(wildcard bench/sim*.c)) $(COMMON_SRC)
+core_CODE       := $(CORE_SRC) $(sort $(wildcard bench/sim*.c)) client/view.c $(COMMON_SRC)
 scheduler_TESTS := $(call src,tests/unit/scheduler)
 scheduler_CODE  := $(call no_main,$(SCHED_SRC)) $(CORE_SRC) $(COMMON_SRC)
 worker_TESTS    := $(call src,tests/unit/worker)

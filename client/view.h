@@ -1,0 +1,84 @@
+/*
+ * view.h - what a client knows of the cluster: a table that updates are applied to, and versions of it that any thread
+ * may read without a lock.
+ *
+ * The table belongs to one thread, which applies updates and publishes.  A published version never changes; readers pin
+ * the current one with a single atomic addition and unpin it with another.  Records are shared between versions, so a
+ * version costs a pointer per worker.
+ *
+ * Pinning uses a split reference count (A. Williams, "C++ Concurrency in Action", 7.2.4): one word holds the place of
+ * the current version and how many readers have taken it from there; the version itself counts how many have given it
+ * back.  When another version takes its place, the first count is final; when the two agree, it can go.
+ */
+#ifndef CLIENT_VIEW_H
+#define CLIENT_VIEW_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/frame.h"
+#include "proto/message.h"
+
+/* What a worker is; shared by its records. */
+struct view_identity {
+	size_t n_refs; /* the table's thread */
+	char *name, *pool, *address, *host, *resources, *labels;
+	uint64_t pid, slots, memory_limit_bytes;
+	unsigned status;
+};
+
+struct view_record {
+	size_t n_refs; /* the table's thread */
+	uint32_t worker;
+	struct view_identity *identity; /* NULL: only its metrics are known */
+	uint64_t cpu_percent, memory_mib, spilled_mib, running, queued, held, sent_kib_s, received_kib_s;
+};
+
+struct view_totals {
+	uint64_t workers, slots, memory_limit_bytes, cpu_percent, memory_mib, spilled_mib, running, queued, held;
+};
+
+/* Immutable.  Records in the order of their worker numbers. */
+struct view_version {
+	atomic_size_t n_given_back;
+	uint64_t n_taken; /* final when it is not the current one any more */
+	uint32_t slot;
+	char incarnation[33];
+	uint64_t epoch;
+	struct view_totals totals;
+	size_t n;
+	struct view_record **records;
+	struct view_record **by_name; /* sorted by name */
+};
+
+struct view;
+
+/* *out is new and shows an empty cluster of no version.  SC_NOMEM. */
+sc_err view_new(struct view **out);
+void view_free(struct view *v); /* no reader has anything pinned.  NULL is fine */
+
+/* ---- the table's thread ---- */
+
+/*
+ * Apply an info_body, compressed when raw_bytes is not 0.  With is_snapshot the table is emptied first.  SC_MALFORMED,
+ * SC_BAD_FRAME, SC_TOO_BIG: nothing has changed; SC_NOMEM: begin again with a snapshot.
+ */
+sc_err view_apply(struct view *v, struct slice body, uint64_t raw_bytes, int is_snapshot);
+
+/* Show what the table holds, as of this version, to readers.  SC_LIMIT: too many old versions are pinned. */
+sc_err view_publish(struct view *v, const char *incarnation, uint64_t epoch);
+
+size_t view_n_workers(const struct view *v);
+const struct view_record *view_worker(const struct view *v, uint32_t worker); /* NULL: no such */
+const struct view_totals *view_totals(const struct view *v);
+
+/* ---- any thread ---- */
+
+const struct view_version *view_pin(struct view *v);
+void view_unpin(const struct view_version *version);
+
+/* Among the records of a version; NULL: no such. */
+const struct view_record *view_by_name(const struct view_version *version, const char *name);
+
+#endif

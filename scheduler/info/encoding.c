@@ -1,0 +1,416 @@
+/* encoding.c - see encoding.h. */
+#include "scheduler/info/encoding.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum {
+	GONE,
+	WORKER,
+	PID,
+	SLOTS,
+	LIMIT,
+	STATUS,
+	MEASURED,
+	CPU,
+	MEMORY,
+	SPILLED,
+	RUNNING,
+	QUEUED,
+	HELD,
+	SENT,
+	RECEIVED,
+	TOTALS
+};
+enum { NAME, POOL, ADDRESS, HOST, RESOURCES, LABELS };
+
+#define N_COLUMNS 16
+#define N_TEXTS	  6
+
+void info_encoder_init(struct info_encoder *e, struct info_cluster *c)
+{
+	memset(e, 0, sizeof(*e));
+	e->cluster = c;
+	e->next_filter = 1;
+	for (size_t i = 0; i < N_COLUMNS; i++)
+		column_writer_init(&e->columns[i]);
+}
+
+void info_encoder_fini(struct info_encoder *e)
+{
+	struct info_filter *f, *next;
+
+	info_encoder_new_epoch(e);
+	HASH_ITER (hh, e->filters, f, next) {
+		f->n_users = 1;
+		info_filter_drop(e, f);
+	}
+	for (size_t i = 0; i < N_COLUMNS; i++)
+		column_writer_fini(&e->columns[i]);
+	for (size_t i = 0; i < N_TEXTS; i++)
+		mem_free(e->texts[i]);
+	frame_codec_fini(&e->codec);
+}
+
+void info_encoding_ref(struct info_encoding *x)
+{
+	x->n_refs++;
+}
+
+void info_encoding_unref(struct info_encoding *x)
+{
+	if (--x->n_refs > 0)
+		return;
+	mem_free(x->bytes);
+	mem_free(x);
+}
+
+void info_encoder_new_epoch(struct info_encoder *e)
+{
+	struct info_encoding *x, *next;
+
+	HASH_ITER (hh, e->table, x, next) {
+		HASH_DEL(e->table, x);
+		info_encoding_unref(x);
+	}
+}
+
+/* ---- filters ---------------------------------------------------------------------------------------------------- */
+
+/* Whether the labels "a=b,c=d" contain the label. */
+static int has_label(const char *labels, const char *label)
+{
+	size_t n = strlen(label);
+
+	for (const char *at = labels; *at != '\0';) {
+		size_t len = strcspn(at, ",");
+
+		if (len == n && memcmp(at, label, n) == 0)
+			return 1;
+		at += len + (at[len] == ',');
+	}
+	return 0;
+}
+
+int info_filter_matches(const struct info_filter *f, const struct info_record *r)
+{
+	if (f == NULL)
+		return 1;
+	if (f->pool[0] != '\0' && strcmp(f->pool, r->pool) != 0)
+		return 0;
+	for (size_t i = 0; i < f->n_labels; i++)
+		if (!has_label(r->labels, f->labels[i]))
+			return 0;
+	return 1;
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void filter_free(struct info_filter *f)
+{
+	for (size_t i = 0; i < f->n_labels; i++)
+		mem_free(f->labels[i]);
+	mem_free(f->pool);
+	mem_free(f->text);
+	mem_free(f);
+}
+
+static sc_err filter_new(struct slice pool, struct slices labels, struct info_filter **out)
+{
+	struct info_filter *f = mem_calloc(1, sizeof(*f));
+	struct buf text;
+
+	if (f == NULL)
+		return SC_NOMEM;
+	f->pool = slice_dup(pool);
+	for (size_t i = 0; i < labels.n; i++) {
+		f->labels[f->n_labels] = slice_dup(labels.v[i]);
+		if (f->labels[f->n_labels] == NULL)
+			break;
+		f->n_labels++;
+	}
+	qsort(f->labels, f->n_labels, sizeof(char *), compare_labels);
+	buf_init(&text, 0);
+	buf_append_str(&text, f->pool != NULL ? f->pool : "");
+	for (size_t i = 0; i < f->n_labels; i++)
+		buf_printf(&text, "\n%s", f->labels[i]);
+	f->text = mem_strndup((const char *)text.data, text.len);
+	buf_fini(&text);
+	if (f->pool == NULL || f->text == NULL || f->n_labels < labels.n) {
+		filter_free(f);
+		return SC_NOMEM;
+	}
+	*out = f;
+	return SC_OK;
+}
+
+sc_err info_filter_take(struct info_encoder *e, struct slice pool, struct slices labels, struct info_filter **out)
+{
+	struct info_filter *f, *known;
+	sc_err err;
+
+	if (labels.n > INFO_LABELS_MAX)
+		return SC_LIMIT;
+	err = filter_new(pool, labels, &f);
+	if (err != SC_OK)
+		return err;
+	HASH_FIND_STR(e->filters, f->text, known);
+	if (known != NULL) {
+		filter_free(f);
+		known->n_users++;
+		*out = known;
+		return SC_OK;
+	}
+	if (HASH_COUNT(e->filters) >= INFO_FILTERS_MAX) {
+		filter_free(f);
+		return SC_LIMIT;
+	}
+	HASH_ADD_KEYPTR(hh, e->filters, f->text, strlen(f->text), f);
+	if (f->hh.tbl == NULL) {
+		filter_free(f);
+		return SC_NOMEM;
+	}
+	f->number = e->next_filter++;
+	f->n_users = 1;
+	*out = f;
+	return SC_OK;
+}
+
+void info_filter_drop(struct info_encoder *e, struct info_filter *f)
+{
+	if (f == NULL || --f->n_users > 0)
+		return;
+	HASH_DEL(e->filters, f);
+	filter_free(f);
+}
+
+/* ---- encoding --------------------------------------------------------------------------------------------------- */
+
+static sc_err put_texts(struct info_encoder *e, const struct info_record *r)
+{
+	const char *texts[N_TEXTS] = {r->name, r->pool, r->address, r->host->name, r->resources, r->labels};
+
+	for (size_t i = 0; i < N_TEXTS; i++) {
+		void *p = mem_grow(e->texts[i], &e->cap_texts[i], e->n_texts + 1, sizeof(struct slice));
+
+		if (p == NULL)
+			return SC_NOMEM;
+		e->texts[i] = p;
+		e->texts[i][e->n_texts] = slice_of(texts[i]);
+	}
+	e->n_texts++;
+	return SC_OK;
+}
+
+static sc_err put_identity(struct info_encoder *e, const struct info_record *r)
+{
+	column_put(&e->columns[WORKER], r->worker);
+	column_put(&e->columns[PID], r->pid);
+	column_put(&e->columns[SLOTS], r->slots);
+	column_put(&e->columns[LIMIT], r->memory_limit_bytes);
+	column_put(&e->columns[STATUS], r->status);
+	return put_texts(e, r);
+}
+
+static void put_metrics(struct info_encoder *e, const struct info_record *r)
+{
+	column_put(&e->columns[MEASURED], r->worker);
+	column_put(&e->columns[CPU], r->cpu_percent);
+	column_put(&e->columns[MEMORY], r->memory_mib);
+	column_put(&e->columns[SPILLED], r->spilled_mib);
+	column_put(&e->columns[RUNNING], r->running);
+	column_put(&e->columns[QUEUED], r->queued);
+	column_put(&e->columns[HELD], r->held);
+	column_put(&e->columns[SENT], r->sent_kib_s);
+	column_put(&e->columns[RECEIVED], r->received_kib_s);
+}
+
+static void put_totals(struct info_encoder *e, const struct info_totals *t)
+{
+	const uint64_t v[] = {t->workers,     t->slots,	     t->memory_limit_bytes,
+			      t->cpu_percent, t->memory_mib, t->spilled_mib,
+			      t->running,     t->queued,     t->held};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		column_put(&e->columns[TOTALS], v[i]);
+}
+
+/* Totals of those a filter lets through: a walk over all, so once per epoch and filter at most. */
+static struct info_totals filtered_totals(const struct info_cluster *c, const struct info_filter *f)
+{
+	struct info_totals t = {0};
+	const struct info_record *r;
+
+	if (f == NULL)
+		return c->totals;
+	TAILQ_FOREACH (r, &c->changes, link) {
+		if (r->is_gone || !info_filter_matches(f, r))
+			continue;
+		t.workers++;
+		t.slots += r->slots;
+		t.memory_limit_bytes += r->memory_limit_bytes;
+		t.cpu_percent += r->cpu_percent;
+		t.memory_mib += r->memory_mib;
+		t.spilled_mib += r->spilled_mib;
+		t.running += r->running;
+		t.queued += r->queued;
+		t.held += r->held;
+	}
+	return t;
+}
+
+static sc_err collect(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *f)
+{
+	const struct info_record *r;
+	sc_err err = SC_OK;
+
+	for (size_t i = 0; i < N_COLUMNS; i++)
+		column_writer_reset(&e->columns[i]);
+	e->n_texts = 0;
+	TAILQ_FOREACH (r, &e->cluster->changes, link) {
+		if (r->changed <= from || err != SC_OK)
+			break;
+		if (r->is_gone) {
+			if (from != 0 && r->born <= from && (sections & (INFO_MEMBERS | INFO_METRICS)) != 0)
+				column_put(&e->columns[GONE], r->worker);
+			continue;
+		}
+		if (!info_filter_matches(f, r))
+			continue;
+		if ((sections & INFO_MEMBERS) != 0 && r->identity_changed > from)
+			err = put_identity(e, r);
+		if ((sections & INFO_METRICS) != 0)
+			put_metrics(e, r);
+	}
+	if ((sections & INFO_TOTALS) != 0) {
+		struct info_totals t = filtered_totals(e->cluster, f);
+
+		put_totals(e, &t);
+	}
+	for (size_t i = 0; i < N_COLUMNS && err == SC_OK; i++)
+		err = buf_err(&e->columns[i].bytes);
+	return err;
+}
+
+static struct slices texts_of(const struct info_encoder *e, size_t i)
+{
+	return (struct slices){e->texts[i], e->n_texts};
+}
+
+static sc_err body_encode(struct info_encoder *e, struct buf *out)
+{
+	struct column_writer *c = e->columns;
+	struct msg_info_body m = {
+		.gone = column_of(&c[GONE]),
+		.worker = column_of(&c[WORKER]),
+		.name = texts_of(e, NAME),
+		.pool = texts_of(e, POOL),
+		.address = texts_of(e, ADDRESS),
+		.host = texts_of(e, HOST),
+		.resources = texts_of(e, RESOURCES),
+		.pid = column_of(&c[PID]),
+		.slots = column_of(&c[SLOTS]),
+		.memory_limit_bytes = column_of(&c[LIMIT]),
+		.status = column_of(&c[STATUS]),
+		.labels = texts_of(e, LABELS),
+		.measured = column_of(&c[MEASURED]),
+		.cpu_percent = column_of(&c[CPU]),
+		.memory_mib = column_of(&c[MEMORY]),
+		.spilled_mib = column_of(&c[SPILLED]),
+		.running = column_of(&c[RUNNING]),
+		.queued = column_of(&c[QUEUED]),
+		.held = column_of(&c[HELD]),
+		.sent_kib_s = column_of(&c[SENT]),
+		.received_kib_s = column_of(&c[RECEIVED]),
+		.totals = column_of(&c[TOTALS]),
+	};
+
+	return msg_encode(out, MSG_info_body, &m, NULL);
+}
+
+/* Takes the bytes of raw or of its compressed form. */
+static sc_err pack(struct info_encoder *e, struct buf *raw, struct info_encoding *x)
+{
+	struct buf small;
+	sc_err err;
+
+	buf_init(&small, 0);
+	err = frame_compress(&e->codec, raw->data, raw->len, &small);
+	if (err != SC_OK && err != SC_INVALID) {
+		buf_fini(&small);
+		return err;
+	}
+	if (err == SC_OK) {
+		x->raw_bytes = raw->len;
+		x->bytes = small.data;
+		x->n_bytes = small.len;
+	} else { /* does not pay */
+		buf_fini(&small);
+		x->bytes = raw->data;
+		x->n_bytes = raw->len;
+		buf_init(raw, 0);
+	}
+	e->counts.raw_bytes += x->raw_bytes != 0 ? x->raw_bytes : x->n_bytes;
+	e->counts.encoded_bytes += x->n_bytes;
+	return SC_OK;
+}
+
+static sc_err encode(struct info_encoder *e, const struct info_filter *f, struct info_encoding *x)
+{
+	struct buf raw;
+	sc_err err;
+
+	buf_init(&raw, 0);
+	err = collect(e, x->key.from, x->key.sections, f);
+	if (err == SC_OK)
+		err = body_encode(e, &raw);
+	if (err == SC_OK)
+		err = pack(e, &raw, x);
+	buf_fini(&raw);
+	return err;
+}
+
+sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *f,
+		   struct info_encoding **out)
+{
+	struct info_encoding *x, key;
+	sc_err err;
+
+	assert(!e->cluster->changed && "an epoch in the making cannot be told");
+	memset(&key, 0, sizeof(key)); /* the key is compared as bytes */
+	key.key.from = info_can_delta(e->cluster, from) ? from : 0;
+	key.key.sections = sections;
+	key.key.filter = f == NULL ? 0 : f->number;
+	HASH_FIND(hh, e->table, &key.key, sizeof(key.key), x);
+	if (x != NULL) {
+		e->counts.cache_hits++;
+		x->n_refs++;
+		*out = x;
+		return SC_OK;
+	}
+	x = mem_calloc(1, sizeof(*x));
+	if (x == NULL)
+		return SC_NOMEM;
+	x->key = key.key;
+	x->to = e->cluster->epoch;
+	x->n_refs = 1;
+	err = encode(e, f, x);
+	if (err != SC_OK) {
+		mem_free(x);
+		return err;
+	}
+	if (x->key.from == 0)
+		e->counts.snapshots_encoded++;
+	else
+		e->counts.deltas_encoded++;
+	HASH_ADD(hh, e->table, key, sizeof(x->key), x);
+	if (x->hh.tbl != NULL)
+		x->n_refs++; /* the table's */
+	*out = x;
+	return SC_OK;
+}

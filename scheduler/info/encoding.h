@@ -1,0 +1,88 @@
+/*
+ * encoding.h - what changed between two epochs, as bytes, made once for all who need the same.
+ *
+ * An encoding is keyed by (from, sections, filter) and always leads to the current epoch; when the epoch advances the
+ * table is emptied.  It is counted: connections that are still writing it keep it alive.
+ */
+#ifndef SCHEDULER_INFO_ENCODING_H
+#define SCHEDULER_INFO_ENCODING_H
+
+#include "proto/column.h"
+#include "proto/frame.h"
+#include "proto/message.h"
+#include "scheduler/info/cluster.h"
+
+#define INFO_TOTALS  1u
+#define INFO_MEMBERS 2u
+#define INFO_METRICS 4u
+#define INFO_ALL     7u
+
+#define INFO_LABELS_MAX	 16u
+#define INFO_FILTERS_MAX 1024u /* distinct filters at the same time */
+
+/* Which workers a receiver wants to see.  Interned: equal filters are one.  Matching looks at what never changes. */
+struct info_filter {
+	char *text; /* canonical, the key; owned */
+	char *pool; /* "": any */
+	char *labels[INFO_LABELS_MAX];
+	size_t n_labels;
+	size_t n_users;
+	uint32_t number;
+	UT_hash_handle hh;
+};
+
+/* Counted with info_encoding_ref/unref, one thread. */
+struct info_encoding {
+	struct {
+		uint64_t from; /* 0: everything */
+		uint32_t sections, filter;
+	} key;
+	uint64_t to;
+	size_t n_refs;
+	uint8_t *bytes; /* an info_body, compressed when raw_bytes is not 0 */
+	size_t n_bytes;
+	uint64_t raw_bytes;
+	UT_hash_handle hh;
+};
+
+struct info_counts {
+	uint64_t snapshots_encoded, deltas_encoded, cache_hits;
+	uint64_t raw_bytes, encoded_bytes; /* of what was encoded */
+};
+
+struct info_encoder {
+	struct info_cluster *cluster;
+	struct info_encoding *table;
+	struct info_filter *filters;
+	uint32_t next_filter;
+	struct frame_codec codec;
+	struct column_writer columns[16];
+	struct slice *texts[6];
+	size_t cap_texts[6], n_texts;
+	struct info_counts counts;
+};
+
+/* c is borrowed.  Encodings that are still referenced outlive the encoder. */
+void info_encoder_init(struct info_encoder *e, struct info_cluster *c);
+void info_encoder_fini(struct info_encoder *e);
+
+/* The epoch has advanced: what was encoded leads to the past. */
+void info_encoder_new_epoch(struct info_encoder *e);
+
+/*
+ * Between epochs (nothing has changed since the last one): what changed since `from` (0, or an epoch whose changes are
+ * forgotten: everything, and (*out)->key.from is 0). filter may be NULL.  *out has a reference for the caller.
+ * SC_NOMEM, SC_TOO_BIG.
+ */
+sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *filter,
+		   struct info_encoding **out);
+
+void info_encoding_ref(struct info_encoding *x);
+void info_encoding_unref(struct info_encoding *x);
+
+/* The filter for a pool ("": any) and labels key=value, all of which a worker must have.  SC_LIMIT, SC_NOMEM. */
+sc_err info_filter_take(struct info_encoder *e, struct slice pool, struct slices labels, struct info_filter **out);
+void info_filter_drop(struct info_encoder *e, struct info_filter *f); /* NULL is fine */
+int info_filter_matches(const struct info_filter *f, const struct info_record *r);
+
+#endif

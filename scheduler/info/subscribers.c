@@ -1,0 +1,207 @@
+/* subscribers.c - see subscribers.h. */
+#include "scheduler/info/subscribers.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+#define PHASES_MAX	  32u
+#define COHORT_OF_A_PHASE 250u /* subscribers told in one go, before another phase is opened */
+
+void info_hub_init(struct info_hub *h, const struct info_hub_options *o)
+{
+	memset(h, 0, sizeof(*h));
+	h->options = *o;
+	info_cluster_init(&h->cluster, o->max_tombstones);
+	info_encoder_init(&h->encoder, &h->cluster);
+	interval_init(&h->governor, &o->budget);
+}
+
+void info_hub_fini(struct info_hub *h)
+{
+	info_encoder_fini(&h->encoder);
+	info_cluster_fini(&h->cluster);
+	mem_free(h->heap);
+}
+
+/* ---- the heap --------------------------------------------------------------------------------------------------- */
+
+static void place(struct info_hub *h, size_t i, struct info_subscriber *s)
+{
+	h->heap[i] = s;
+	s->at = i;
+}
+
+static void settle(struct info_hub *h, size_t i)
+{
+	struct info_subscriber *s = h->heap[i];
+
+	while (i > 0 && s->due_us < h->heap[(i - 1) / 2]->due_us) {
+		place(h, i, h->heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
+	for (;;) {
+		size_t kid = 2 * i + 1;
+
+		if (kid >= h->n_subscribers)
+			break;
+		if (kid + 1 < h->n_subscribers && h->heap[kid + 1]->due_us < h->heap[kid]->due_us)
+			kid++;
+		if (h->heap[kid]->due_us >= s->due_us)
+			break;
+		place(h, i, h->heap[kid]);
+		i = kid;
+	}
+	place(h, i, s);
+}
+
+/* ---- when ------------------------------------------------------------------------------------------------------- */
+
+/* The next point of the subscriber's phase of its interval. */
+static uint64_t next_due(const struct info_hub *h, const struct info_subscriber *s, uint64_t now_us)
+{
+	uint64_t n_phases = h->n_subscribers / COHORT_OF_A_PHASE + 1, phase_us;
+
+	if (n_phases > PHASES_MAX)
+		n_phases = PHASES_MAX;
+	phase_us = s->granted_us / n_phases * (s->serial % n_phases);
+	return ((now_us + s->granted_us - phase_us) / s->granted_us) * s->granted_us + phase_us;
+}
+
+static void reschedule(struct info_hub *h, struct info_subscriber *s, uint64_t now_us)
+{
+	s->granted_us = interval_grant(&h->governor, s->asked_us);
+	s->due_us = next_due(h, s, now_us);
+	settle(h, s->at);
+}
+
+sc_err info_subscribe(struct info_hub *h, struct info_subscriber *s, uint64_t asked_us, uint32_t sections,
+		      struct info_filter *filter, uint64_t have_epoch, uint64_t now_us)
+{
+	void *p;
+
+	if (!s->is_subscribed) {
+		p = mem_grow(h->heap, &h->cap_heap, h->n_subscribers + 1, sizeof(struct info_subscriber *));
+		if (p == NULL)
+			return SC_NOMEM;
+		h->heap = p;
+		place(h, h->n_subscribers++, s);
+		s->is_subscribed = 1;
+		s->serial = h->next_serial++;
+	} else {
+		info_filter_drop(&h->encoder, s->filter);
+	}
+	s->asked_us = asked_us;
+	s->sections = sections;
+	s->filter = filter;
+	s->epoch = info_can_delta(&h->cluster, have_epoch) ? have_epoch : 0;
+	s->granted_us = interval_grant(&h->governor, asked_us);
+	s->told_us = now_us;
+	s->due_us = 0; /* at once */
+	settle(h, s->at);
+	return SC_OK;
+}
+
+void info_unsubscribe(struct info_hub *h, struct info_subscriber *s)
+{
+	struct info_subscriber *last;
+
+	if (!s->is_subscribed)
+		return;
+	assert(s->at < h->n_subscribers && h->heap[s->at] == s);
+	info_filter_drop(&h->encoder, s->filter);
+	s->filter = NULL;
+	s->is_subscribed = 0;
+	last = h->heap[--h->n_subscribers];
+	if (last == s)
+		return;
+	place(h, s->at, last);
+	settle(h, last->at);
+}
+
+void info_drained(struct info_subscriber *s)
+{
+	s->in_flight = 0;
+}
+
+/* ---- what ------------------------------------------------------------------------------------------------------- */
+
+static void push_bookmark(struct info_hub *h, struct info_subscriber *s, uint64_t now_us, info_push_fn push, void *arg)
+{
+	s->told_us = now_us;
+	s->in_flight = 1;
+	h->counts.bookmarks++;
+	push(arg, s, INFO_BOOKMARK, NULL);
+}
+
+/* 1 when an update was pushed. */
+static int serve(struct info_hub *h, struct info_subscriber *s, uint64_t now_us, info_push_fn push, void *arg)
+{
+	struct info_encoding *x;
+
+	if (s->in_flight) {
+		h->counts.skipped++;
+		return 0;
+	}
+	if (s->epoch == h->cluster.epoch && s->epoch != 0) {
+		if (now_us - s->told_us >= INFO_BOOKMARK_US)
+			push_bookmark(h, s, now_us, push, arg);
+		return 0;
+	}
+	if (info_encode(&h->encoder, s->epoch, s->sections, s->filter, &x) != SC_OK)
+		return 0; /* no memory now; it is due again */
+	s->epoch = x->to;
+	s->told_us = now_us;
+	s->in_flight = 1;
+	h->counts.pushes++;
+	h->counts.bytes += x->n_bytes;
+	push(arg, s, x->key.from == 0 ? INFO_SNAPSHOT : INFO_DELTA, x);
+	info_encoding_unref(x);
+	return 1;
+}
+
+/* End the epoch, if it has something in it and the last one is long enough ago.  The first comes even when nobody is
+ * there. */
+static void advance(struct info_hub *h, uint64_t now_us)
+{
+	if (h->cluster.epoch == 0)
+		h->cluster.changed = 1;
+	if (!h->cluster.changed || now_us - h->advanced_us < h->options.epoch_interval_us)
+		return;
+	info_advance(&h->cluster);
+	info_encoder_new_epoch(&h->encoder);
+	h->advanced_us = now_us;
+	h->counts.epochs++;
+}
+
+uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, info_push_fn push, void *arg)
+{
+	uint64_t n = 0, encoded = h->encoder.counts.deltas_encoded + h->encoder.counts.snapshots_encoded;
+
+	advance(h, now_us);
+	/* While an epoch is in the making nobody can be told what is true at its end. */
+	while (!h->cluster.changed && h->n_subscribers > 0 && h->heap[0]->due_us <= now_us) {
+		struct info_subscriber *s = h->heap[0];
+
+		reschedule(h, s, now_us);
+		n += (uint64_t)serve(h, s, now_us, push, arg);
+	}
+	h->counts.cohorts += h->encoder.counts.deltas_encoded + h->encoder.counts.snapshots_encoded - encoded;
+	return n;
+}
+
+void info_hub_spent(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes, uint64_t now_us)
+{
+	interval_spent(&h->governor, n_updates, cpu_us, bytes);
+	interval_judge(&h->governor, h->n_subscribers, now_us);
+}
+
+uint64_t info_hub_due_us(const struct info_hub *h)
+{
+	uint64_t epoch = h->advanced_us + h->options.epoch_interval_us, due;
+
+	if (h->n_subscribers == 0)
+		return UINT64_MAX; /* an epoch nobody waits for can wait as well */
+	due = h->heap[0]->due_us;
+	return h->cluster.changed && due < epoch ? epoch : due;
+}
