@@ -24,6 +24,7 @@
 
 #define WRITE_PIECES	  64
 #define FRAME_SPLIT_BYTES ((size_t)1024 * 1024) /* begin a new frame when one has become this long */
+#define INFLATE_BYTES	  ((size_t)8 * 1024)	/* inflating so much is as much work as a message */
 #define INPUT_KEEP_BYTES  ((size_t)64 * 1024)	/* a larger, empty input buffer is given back */
 
 const struct conn_limits conn_limits_default = {
@@ -541,6 +542,13 @@ size_t conn_output_bytes(const struct conn *c)
 	return evbuffer_get_length(c->out) + c->pending.len;
 }
 
+void conn_charge(struct conn *c, size_t n)
+{
+	c->turn_messages += n < CONN_TURN_MESSAGES ? (unsigned)n : CONN_TURN_MESSAGES;
+	if (c->turn_messages > CONN_TURN_MESSAGES)
+		c->turn_messages = CONN_TURN_MESSAGES;
+}
+
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
 static void bad_message(struct conn *c, const struct msg *m, sc_err err, const char *field)
@@ -611,6 +619,7 @@ static sc_err begin_frame(struct conn *c, const struct frame_header *h, const ui
 	c->payload = c->inflated.data;
 	c->payload_left = err == SC_OK ? c->inflated.len : 0;
 	c->inflated_frame = 1;
+	conn_charge(c, c->inflated.len / INFLATE_BYTES);
 	return err;
 }
 

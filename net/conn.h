@@ -1,7 +1,8 @@
 /*
  * conn.h - a connection that carries messages, in both directions, within limits.
  *
- * Reading: at most CONN_READ_BYTES and CONN_TURN_MESSAGES a turn, so that a peer that floods is read less, not more.
+ * Reading: at most CONN_READ_BYTES and CONN_TURN_MESSAGES a turn, so that a peer that floods is read less, not more.  A
+ * message whose handling is as much work as many counts as many (conn_charge), as does inflating a frame.
  * Writing: messages sent in one turn share frames; above output_soft_bytes not yet written, nothing more is read
  * from the peer until half of it has drained; above output_hard_bytes the peer is cut off (SC_SLOW_PEER).
  *
@@ -84,6 +85,9 @@ int conn_is_closing(const struct conn *c);
 
 /* Write now rather than at the end of the turn. */
 void conn_flush(struct conn *c);
+
+/* The message at hand was as much work as n small ones: fewer are taken from this peer in this turn. */
+void conn_charge(struct conn *c, size_t n);
 
 /* Bytes queued and not yet written. */
 size_t conn_output_bytes(const struct conn *c);

@@ -65,6 +65,7 @@ static sc_err on_submit(struct client_peer *p, const struct msg_submit *m)
 		j = core_job(s->core, answer.job);
 		log_debug("client", "submit", "peer=%s job=%" PRIu64 " tasks=%u", conn_peer(p->conn), j->id,
 			  j->n_tasks);
+		conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
 		conn_send(p->conn, MSG_submitted, &answer);
 	}
 	buf_fini(&error);
@@ -115,6 +116,7 @@ static sc_err on_job_cancel(struct client_peer *p, const struct msg_job_cancel *
 
 	if (j == NULL)
 		return SC_OK;
+	conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
 	if (core_job_cancel(s->core, j, loop_now_us(s->loop), &n) != SC_OK)
 		return refuse(p, m->request, SC_BAD_STATE, "the job has ended already");
 	log_info("client", "cancelled", "peer=%s job=%" PRIu64 " tasks=%" PRIu64, conn_peer(p->conn), j->id, n);
@@ -138,11 +140,14 @@ static sc_err on_job_forget(struct client_peer *p, const struct msg_job_forget *
 {
 	struct job *j;
 
-	if (m->job == 0)
+	if (m->job == 0) {
+		conn_charge(p->conn, CONN_TURN_MESSAGES);
 		return answer_ok(p, m->request, forget_all(p->scheduler));
+	}
 	j = job_of(p, m->request, m->job);
 	if (j == NULL)
 		return SC_OK;
+	conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
 	if (!job_has_ended(j))
 		return refuse(p, m->request, SC_BAD_STATE, "the job has not ended; cancel it first");
 	if (core_job_forget(p->scheduler->core, j) != SC_OK)
@@ -161,6 +166,7 @@ static sc_err on_task_retry(struct client_peer *p, const struct msg_task_retry *
 
 	if (j == NULL)
 		return SC_OK;
+	conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
 	if (m->key.n > 0 && job_find_task(j, m->key, &task) != SC_OK)
 		return refuse(p, m->request, SC_NOT_FOUND, "the job has no such task");
 	err = core_tasks_retry(s->core, j, m->key.n > 0 ? &task : NULL, loop_now_us(s->loop), &n);

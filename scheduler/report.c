@@ -15,6 +15,9 @@
 #define PLACES_MAX 65536u
 #define SCAN_MAX   1000000u
 
+#define ROWS_PER_MESSAGE 10u  /* writing so many rows is as much work as a small message, see conn_charge() */
+#define EXPLAIN_COST	 100u /* and so is a hundredth of explaining one task */
+
 /* ---- rows in the making --------------------------------------------------------------------------------------- */
 
 #define COLUMNS_MAX 12
@@ -147,7 +150,7 @@ sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_lis
 {
 	struct msg_job_rows a = {.request = m->request};
 	uint64_t now = loop_now_us(s->loop);
-	size_t limit = limit_of(m->limit, ROWS_MAX), n = 0;
+	size_t limit = limit_of(m->limit, ROWS_MAX), n = 0, looked = 0;
 	const struct job *j = core_job_last(s->core);
 	struct rows r;
 
@@ -158,7 +161,7 @@ sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_lis
 		limit = 1;
 	}
 	rows_init(&r);
-	for (; j != NULL; j = core_job_prev(s->core, j)) {
+	for (; j != NULL; j = core_job_prev(s->core, j), looked++) {
 		if ((m->before != 0 && j->id >= m->before) ||
 		    (m->namespace.n > 0 && !slice_is(m->namespace, j->namespace)))
 			continue;
@@ -169,6 +172,7 @@ sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_lis
 		job_row(&r, j, now);
 		n++;
 	}
+	conn_charge(c, looked / WALK_PER_MESSAGE + n / ROWS_PER_MESSAGE);
 	a.job = column(&r, 0);
 	a.name = texts(&r, 0);
 	a.namespace = texts(&r, 1);
@@ -218,6 +222,7 @@ sc_err report_tasks(struct scheduler *s, struct conn *c, const struct msg_task_l
 		return SC_OK;
 	end = j->n_tasks;
 	if (m->key.n > 0) {
+		conn_charge(c, j->n_groups / WALK_PER_MESSAGE);
 		if (job_find_task(j, m->key, &only) != SC_OK) {
 			conn_send_error(c, m->request, SC_NOT_FOUND, "job %" PRIu64 " has no task '%.*s'", j->id,
 					(int)m->key.n, m->key.p);
@@ -234,6 +239,7 @@ sc_err report_tasks(struct scheduler *s, struct conn *c, const struct msg_task_l
 		task_row(s, &r, j, (uint32_t)at);
 		n++;
 	}
+	conn_charge(c, looked / WALK_PER_MESSAGE + n / ROWS_PER_MESSAGE);
 	a.next = at < end ? at : 0;
 	a.task = column(&r, 0);
 	a.key = texts(&r, 0);
@@ -275,6 +281,7 @@ sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_sh
 
 	if (j == NULL)
 		return SC_OK;
+	conn_charge(c, EXPLAIN_COST + j->n_groups / WALK_PER_MESSAGE);
 	if (job_find_task(j, m->key, &task) != SC_OK) {
 		conn_send_error(c, m->request, SC_NOT_FOUND, "job %" PRIu64 " has no task '%.*s'", j->id, (int)m->key.n,
 				m->key.p);
@@ -361,6 +368,10 @@ sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_resul
 
 	if (j == NULL)
 		return SC_OK;
+	conn_charge(c, (m->task.count > 0    ? m->task.count
+			: limit < j->n_tasks ? limit
+					     : j->n_tasks) /
+			       ROWS_PER_MESSAGE);
 	rows_init(&r);
 	a.job = j->id;
 	column_read(&ids, &m->task);
@@ -441,6 +452,7 @@ sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_work
 		worker_row(s, &r, w);
 		n++;
 	}
+	conn_charge(c, n / ROWS_PER_MESSAGE);
 	a.next = at < end ? at : 0;
 	a.worker = column(&r, 0);
 	a.name = texts(&r, 0);

@@ -16,6 +16,9 @@
 #include "net/server.h"
 #include "scheduler/core/core.h"
 
+/* Walking over so many tasks, jobs or groups for a request is as much work as a small message: see conn_charge(). */
+#define WALK_PER_MESSAGE 100u
+
 struct scheduler;
 struct outbox;
 

@@ -29,6 +29,7 @@ struct fixture {
 	sc_err answer;	/* what the handler returns */
 	int echo_bytes; /* answer each message with so many bytes */
 	unsigned pause_after;
+	size_t charge; /* for each message */
 	sc_err why;
 	char why_text[512];
 };
@@ -48,6 +49,8 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 	}
 	if (f->pause_after == f->n_messages)
 		conn_pause(c, 1);
+	if (f->charge > 0)
+		conn_charge(c, f->charge);
 	return f->answer;
 }
 
@@ -341,6 +344,30 @@ Test(conn, a_flood_is_read_over_several_turns)
 		cr_assert_leq(f.n_messages - before, CONN_TURN_MESSAGES);
 	}
 	cr_assert_eq(f.n_messages, n);
+	buf_fini(&b);
+	teardown(&f);
+}
+
+/* What costs as much as a thousand messages counts as a thousand, and what costs a turn is one a turn. */
+Test(conn, costly_messages_are_fewer_a_turn)
+{
+	struct fixture f;
+	struct buf b;
+
+	setup(&f, NULL);
+	buf_init(&b, 0);
+	pings(&b, 40);
+	cr_assert(raw_send_frame(f.peer, b.data, b.len));
+	f.charge = 1000;
+	for (unsigned before = 0; f.n_messages < 20; before = f.n_messages) {
+		turns_take(f.loop, 1);
+		cr_assert_leq(f.n_messages - before, CONN_TURN_MESSAGES / 1000);
+	}
+	f.charge = SIZE_MAX;
+	for (unsigned before = f.n_messages; f.n_messages < 40; before = f.n_messages) {
+		turns_take(f.loop, 1);
+		cr_assert_leq(f.n_messages - before, 1);
+	}
 	buf_fini(&b);
 	teardown(&f);
 }
