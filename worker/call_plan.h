@@ -11,7 +11,7 @@
 #include "proto/message.h"
 #include "worker/arena.h"
 #include "worker/jobs.h"
-#include "worker/pattern.h"
+#include "worker/expand.h"
 
 /* Which file a module was when the group was looked at: a module built anew must not run as the old one. */
 struct module_file {

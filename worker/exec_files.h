@@ -9,7 +9,7 @@
 #include "worker/arena.h"
 #include "worker/capture.h"
 #include "worker/feed.h"
-#include "worker/pattern.h"
+#include "worker/expand.h"
 #include "worker/plan.h"
 #include "worker/spool.h"
 #include "worker/task.h"

@@ -14,7 +14,7 @@
 #include "proto/message.h"
 #include "worker/arena.h"
 #include "worker/jobs.h"
-#include "worker/pattern.h"
+#include "worker/expand.h"
 #include "worker/resources.h"
 
 /* The environment every child starts from; made once. */

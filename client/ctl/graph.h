@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/yaml_doc.h"
-#include "client/ctl/pattern.h"
+#include "client/ctl/range.h"
 #include "proto/sched_error.h"
 
 #define GRAPH_FILE_MAX	((size_t)64 * 1024 * 1024)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "base/text.h"
 #include "client/ctl/graph.h"
 

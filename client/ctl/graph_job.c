@@ -19,14 +19,12 @@ const char *graph_key(const struct graph_task *t, uint64_t i, char *out, size_t 
 
 struct pattern_values graph_values(const struct graph_task *t, uint64_t i, const char *key, uint64_t job)
 {
-	struct pattern_values v = {.item = "", .key = key, .job = job};
+	struct pattern_values v = {.item = {"", 0}, .key = slice_of(key), .job = job, .no_attempt = 1};
 
 	if (t->is_group)
 		v.index = t->range.first + i * t->range.step;
-	if (i < t->n_items) {
-		v.item = t->items[i].p;
-		v.item_bytes = t->items[i].n;
-	}
+	if (i < t->n_items)
+		v.item = (struct slice){t->items[i].p, t->items[i].n};
 	return v;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CLIENT_CTL_GRAPH_JOB_H
 #define CLIENT_CTL_GRAPH_JOB_H
 
+#include "base/pattern.h"
 #include "client/ctl/graph.h"
 #include "client/sched_client.h"
 

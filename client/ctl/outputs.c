@@ -68,7 +68,7 @@ static sc_err open_file(struct outputs *o, uint64_t index)
 
 	umask(mask);
 	buf_init(&path, 4096);
-	pattern_write(&path, t->output, &v);
+	pattern_write(&path, slice_of(t->output), &v);
 	o->path = mem_strdup(buf_str(&path));
 	buf_append_str(&path, ".part-XXXXXX");
 	o->temp = mem_strdup(buf_str(&path));

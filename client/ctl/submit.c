@@ -11,7 +11,8 @@
 #include "client/ctl/interrupt.h"
 #include "client/ctl/json.h"
 #include "client/ctl/paths.h"
-#include "client/ctl/pattern.h"
+#include "base/pattern.h"
+#include "client/ctl/range.h"
 #include "client/ctl/wait.h"
 
 #define LINES_MAX	((size_t)16 * 1024 * 1024)

@@ -1,5 +1,5 @@
-/* pattern.c - tests of worker/pattern.h. */
-#include "worker/pattern.h"
+/* expand.c - tests of worker/expand.h. */
+#include "worker/expand.h"
 
 #include <criterion/criterion.h>
 
@@ -10,7 +10,7 @@ static void end(void)
 	arena_fini(&a);
 }
 
-TestSuite(pattern, .fini = end);
+TestSuite(expand, .fini = end);
 
 static const char *expand(const char *text)
 {
@@ -19,21 +19,21 @@ static const char *expand(const char *text)
 	return pattern_expand(&a, slice_of(text), &v, NULL);
 }
 
-Test(pattern, replaces_what_it_knows)
+Test(expand, replaces_what_it_knows)
 {
 	cr_assert_str_eq(expand("{item}"), "an item");
 	cr_assert_str_eq(expand("{job}/{key}.{index}-{attempt}"), "12/name-5.5-2");
 	cr_assert_str_eq(expand("x{index}{index}y"), "x55y");
 }
 
-Test(pattern, leaves_other_braces_alone)
+Test(expand, leaves_other_braces_alone)
 {
 	cr_assert_str_eq(expand("awk '{n[$2] += $1} END {print}'"), "awk '{n[$2] += $1} END {print}'");
 	cr_assert_str_eq(expand("${index} {{index}} {inde {"), "$5 {5} {inde {");
 	cr_assert_str_eq(expand(""), "");
 }
 
-Test(pattern, bounds_the_result)
+Test(expand, bounds_the_result)
 {
 	struct pattern_values v = {.item = {"", 0}, .key = {"", 0}};
 	static char big[1024 * 1024], text[6 * 6 + 1];
@@ -47,7 +47,7 @@ Test(pattern, bounds_the_result)
 	cr_assert_not_null(pattern_expand(&a, slice_of("{item}{item}"), &v, NULL));
 }
 
-Test(pattern, says_how_long_it_is)
+Test(expand, says_how_long_it_is)
 {
 	struct pattern_values v = {.item = {"a\0b", 3}, .key = {"", 0}};
 	size_t n;

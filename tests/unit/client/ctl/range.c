@@ -1,5 +1,5 @@
-/* pattern.c - ranges and placeholders. */
-#include "client/ctl/pattern.h"
+/* range.c - ranges of indexes. */
+#include "client/ctl/range.h"
 
 #include <criterion/criterion.h>
 
@@ -38,25 +38,4 @@ Test(range, takes_what_it_says)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_expect_eq(range_parse(bad[i], &r), SC_INVALID, "'%s' is taken", bad[i]);
-}
-
-Test(pattern, replaces_placeholders_and_nothing_else)
-{
-	struct pattern_values v = {.item = "it em", .item_bytes = 5, .index = 7, .key = "a-7", .job = 3};
-	struct buf out;
-
-	buf_init(&out, 0);
-	pattern_write(&out, "{item}/{index}{key}-{job} {other} {item {}}", &v);
-	cr_expect_str_eq(buf_str(&out), "it em/7a-7-3 {other} {item {}}");
-	buf_fini(&out);
-}
-
-Test(pattern, knows_whether_it_varies)
-{
-	cr_expect(pattern_varies("out/{index}.txt"));
-	cr_expect(pattern_varies("{{item}}"));
-	cr_expect(!pattern_varies("out/{job}.txt"));
-	cr_expect(!pattern_varies("awk '{print $1}'"));
-	cr_expect(pattern_is("{job}"));
-	cr_expect(!pattern_is("{} { item }"));
 }
