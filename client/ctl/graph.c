@@ -36,7 +36,7 @@ sc_err graph_error(const struct graph *g, unsigned line, struct buf *error, cons
 	return SC_INVALID;
 }
 
-#define FAIL(r, item, ...) (graph_error((r)->g, (item)->line, (r)->error, __VA_ARGS__), SC_INVALID)
+#define FAIL(r, item, ...) ((void)graph_error((r)->g, (item)->line, (r)->error, __VA_ARGS__), (sc_err)SC_INVALID)
 
 void *graph_own(struct graph *g, void *p)
 {
@@ -421,7 +421,7 @@ static sc_err unknown_key(struct reader *r, const struct yaml_item *key, const c
 {
 	const char *near = cli_nearest(key->text, known, n);
 
-	FAIL(r, key, "unknown key '%s'%s", key->text, where);
+	graph_error(r->g, key->line, r->error, "unknown key '%s'%s", key->text, where);
 	if (near != NULL) {
 		buf_printf(r->error, "; did you mean '%s'?", near);
 		return SC_INVALID;
