@@ -212,6 +212,8 @@ int text_equal_secret(const char *a, const char *b)
 	return diff == 0;
 }
 
+#define SLIP_MAX 3u
+
 unsigned text_distance(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
@@ -238,6 +240,14 @@ unsigned text_distance(const char *a, const char *b)
 		}
 	}
 	return row[m];
+}
+
+unsigned text_slip(const char *word, const char *known)
+{
+	unsigned distance = text_distance(word, known);
+	size_t len = strlen(known);
+
+	return distance <= SLIP_MAX && distance <= (len + 1) / 2 && distance < len ? distance : UINT_MAX;
 }
 
 int text_is_name(const char *s, size_t len)

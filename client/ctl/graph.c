@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -465,7 +466,7 @@ static sc_err find_task(struct reader *r, const struct yaml_item *v, size_t *out
 {
 	const struct graph *g = r->g;
 	const char *near = NULL;
-	unsigned best = TEXT_SLIP_MAX + 1;
+	unsigned best = UINT_MAX;
 
 	if (v->kind != YAML_SCALAR)
 		return FAIL(r, v, "the name of a task is expected");
@@ -476,7 +477,7 @@ static sc_err find_task(struct reader *r, const struct yaml_item *v, size_t *out
 			*out = i;
 			return SC_OK;
 		}
-		distance = text_distance(g->tasks[i].name, v->text);
+		distance = text_slip(v->text, g->tasks[i].name);
 		if (distance < best) {
 			best = distance;
 			near = g->tasks[i].name;
