@@ -35,6 +35,13 @@ static sc_err refuse(struct client_peer *p, uint64_t request, sc_err err, const 
 	return SC_OK;
 }
 
+/* The state of a job does not allow it: a request for several jobs has to know which. */
+static sc_err refuse_job(struct client_peer *p, uint64_t request, const struct job *j, const char *text)
+{
+	conn_send_error(p->conn, request, SC_BAD_STATE, "job %" PRIu64 " %s", j->id, text);
+	return SC_OK;
+}
+
 /* The job of a request, or NULL when the client has been told that there is none. */
 static struct job *job_of(struct client_peer *p, uint64_t request, uint64_t id)
 {
@@ -118,7 +125,7 @@ static sc_err on_job_cancel(struct client_peer *p, const struct msg_job_cancel *
 		return SC_OK;
 	conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
 	if (core_job_cancel(s->core, j, loop_now_us(s->loop), &n) != SC_OK)
-		return refuse(p, m->request, SC_BAD_STATE, "the job has ended already");
+		return refuse_job(p, m->request, j, "has ended already");
 	log_info("client", "cancelled", "peer=%s job=%" PRIu64 " tasks=%" PRIu64, conn_peer(p->conn), j->id, n);
 	return answer_ok(p, m->request, n);
 }
@@ -149,10 +156,9 @@ static sc_err on_job_forget(struct client_peer *p, const struct msg_job_forget *
 		return SC_OK;
 	conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
 	if (!job_has_ended(j))
-		return refuse(p, m->request, SC_BAD_STATE, "the job has not ended; cancel it first");
+		return refuse_job(p, m->request, j, "has not ended; cancel it first");
 	if (core_job_forget(p->scheduler->core, j) != SC_OK)
-		return refuse(p, m->request, SC_BAD_STATE,
-			      "cancelled tasks of the job are still being stopped; try again soon");
+		return refuse_job(p, m->request, j, "has cancelled tasks that are still being stopped; try again soon");
 	return answer_ok(p, m->request, 1);
 }
 
@@ -167,8 +173,11 @@ static sc_err on_task_retry(struct client_peer *p, const struct msg_task_retry *
 	if (j == NULL)
 		return SC_OK;
 	conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
-	if (m->key.n > 0 && job_find_task(j, m->key, &task) != SC_OK)
-		return refuse(p, m->request, SC_NOT_FOUND, "the job has no such task");
+	if (m->key.n > 0 && job_find_task(j, m->key, &task) != SC_OK) {
+		conn_send_error(p->conn, m->request, SC_NOT_FOUND, "job %" PRIu64 " has no task '%.*s'", j->id,
+				(int)m->key.n, (const char *)m->key.p);
+		return SC_OK;
+	}
 	err = core_tasks_retry(s->core, j, m->key.n > 0 ? &task : NULL, loop_now_us(s->loop), &n);
 	if (err != SC_OK)
 		return refuse(p, m->request, err,
@@ -182,8 +191,9 @@ static struct worker *worker_named(struct client_peer *p, uint64_t request, stru
 	struct worker *w = core_worker_by_name(p->scheduler->core, name);
 
 	if (w == NULL)
-		refuse(p, request, SC_NOT_FOUND,
-		       "there is no worker of that name; 'schedctl worker list' shows those there are");
+		conn_send_error(p->conn, request, SC_NOT_FOUND,
+				"there is no worker '%.*s'; 'schedctl worker list' shows those there are", (int)name.n,
+				(const char *)name.p);
 	return w;
 }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "client/ctl/ctl.h"
 #include "client/ctl/interrupt.h"
@@ -93,6 +95,23 @@ int verb_job_list(struct ctl *c)
 	return status;
 }
 
+/* The jobs named, all of them before anything is done for the first; *out is new. */
+static int take_ids(struct ctl *c, uint64_t **out)
+{
+	uint64_t *ids = mem_calloc(c->cli.n_args, sizeof(*ids));
+	int status = EXIT_DONE;
+
+	if (ids == NULL)
+		return ctl_fail(c, EXIT_WORK_FAILED, "out of memory");
+	for (size_t i = 0; i < c->cli.n_args && status == EXIT_DONE; i++)
+		status = ctl_job_id(c, c->cli.args[i], &ids[i]);
+	if (status == EXIT_DONE)
+		*out = ids;
+	else
+		mem_free(ids);
+	return status;
+}
+
 /* ---- show ------------------------------------------------------------------------------------------------------- */
 
 static void print_job(const struct ctl *c, const struct sc_job_row *r)
@@ -160,85 +179,141 @@ static json_t *wait_json(const struct wait *w)
 	return o;
 }
 
-/* One of the jobs named.  *stop: leave the others. */
-static int wait_one(struct ctl *c, const char *text, uint64_t timeout_us, int wish, json_t *list, int *stop)
+/* A number that is none is said before the first wait, which may be long. */
+static int check_exists(struct ctl *c, uint64_t id)
 {
-	struct wait w = {.timeout_us = timeout_us, .style = progress_choose(wish)};
-	int status = ctl_job_id(c, text, &w.job);
+	const struct sc_job_row *row;
+	struct sc_jobs *jobs;
+	sc_err err = sc_client_list_jobs(c->client, id, NULL, &jobs);
 
-	if (status == EXIT_DONE)
-		status = wait_for_job(c, &w);
-	*stop = status != EXIT_DONE || w.interrupted || w.timed_out;
-	if (status != EXIT_DONE)
-		return status;
-	json_array_append_new(list, wait_json(&w));
-	if (w.interrupted) {
-		ctl_note(c, "job %" PRIu64 " goes on; schedctl job wait %" PRIu64, w.job, w.job);
-		return EXIT_WORK_FAILED;
+	if (err != SC_OK)
+		return ctl_failed(c, err);
+	err = sc_jobs_next(jobs, &row);
+	sc_jobs_free(jobs);
+	if (err != SC_OK)
+		return ctl_failed(c, err);
+	return row != NULL ? EXIT_DONE : ctl_fail(c, EXIT_WORK_FAILED, "there is no job %" PRIu64, id);
+}
+
+enum waited {
+	WAITED_DONE,
+	WAITED_FAILED,	/* the job has; on with the next */
+	WAITED_NO_MORE, /* interrupted, or the time is up */
+	WAITED_REFUSED	/* an error that was told, as the whole document with --json */
+};
+
+static enum waited wait_one(struct ctl *c, struct wait *w, json_t *list, int *status)
+{
+	*status = wait_for_job(c, w);
+	if (*status != EXIT_DONE)
+		return WAITED_REFUSED;
+	json_array_append_new(list, wait_json(w));
+	if (w->interrupted) {
+		ctl_note(c, "job %" PRIu64 " goes on; schedctl job wait %" PRIu64, w->job, w->job);
+		return WAITED_NO_MORE;
 	}
-	if (w.timed_out) {
-		ctl_note(c, "job %" PRIu64 " has not ended in time; it goes on", w.job);
-		return EXIT_WORK_FAILED;
+	if (w->timed_out) {
+		ctl_note(c, "job %" PRIu64 " has not ended in time; it goes on", w->job);
+		return WAITED_NO_MORE;
 	}
 	if (!c->json)
-		printf("job %" PRIu64 " %s%s%s\n", w.job, sc_job_state_name(w.last.state),
-		       w.last.text[0] != '\0' ? ": " : "", w.last.text);
-	return w.last.state == SC_JOB_DONE ? EXIT_DONE : EXIT_WORK_FAILED;
+		printf("job %" PRIu64 " %s%s%s\n", w->job, sc_job_state_name(w->last.state),
+		       w->last.text[0] != '\0' ? ": " : "", w->last.text);
+	return w->last.state == SC_JOB_DONE ? WAITED_DONE : WAITED_FAILED;
+}
+
+static int wait_for_all(struct ctl *c, const uint64_t *ids, uint64_t timeout_us)
+{
+	int wish = cli_has(&c->cli, "no-progress") || c->json ? 0 : -1, all_done = 1, status = EXIT_DONE;
+	uint64_t begun_us = clock_monotonic_us(), spent_us;
+	enum waited how = WAITED_DONE;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->cli.n_args && how <= WAITED_FAILED; i++) {
+		struct wait w = {.job = ids[i], .timeout_us = timeout_us, .style = progress_choose(wish)};
+
+		spent_us = clock_monotonic_us() - begun_us;
+		if (timeout_us != UINT64_MAX) /* for all of them */
+			w.timeout_us = timeout_us > spent_us ? timeout_us - spent_us : 0;
+		how = wait_one(c, &w, list, &status);
+		all_done = all_done && how == WAITED_DONE;
+	}
+	if (c->json && how != WAITED_REFUSED)
+		json_print_one(F_jobs, json_incref(list));
+	json_decref(list);
+	return how == WAITED_REFUSED ? status : all_done ? EXIT_DONE : EXIT_WORK_FAILED;
 }
 
 int verb_job_wait(struct ctl *c)
 {
-	json_t *list = json_array();
-	uint64_t timeout_us = UINT64_MAX;
-	int status = ctl_option_duration(c, "timeout", &timeout_us), stop = 0;
-	int wish = cli_has(&c->cli, "no-progress") || c->json ? 0 : -1;
+	uint64_t timeout_us = UINT64_MAX, *ids = NULL;
+	int status = ctl_option_duration(c, "timeout", &timeout_us);
 
 	if (status == EXIT_DONE)
 		status = ctl_open(c);
+	if (status == EXIT_DONE)
+		status = take_ids(c, &ids);
+	for (size_t i = 0; status == EXIT_DONE && i < c->cli.n_args && c->cli.n_args > 1; i++)
+		status = check_exists(c, ids[i]);
 	interrupt_begin(NULL);
-	for (size_t i = 0; status != EXIT_USAGE && status != EXIT_NO_ACCESS && i < c->cli.n_args && !stop; i++) {
-		int one = wait_one(c, c->cli.args[i], timeout_us, wish, list, &stop);
-
-		if (one > status)
-			status = one;
-	}
+	if (status == EXIT_DONE)
+		status = wait_for_all(c, ids, timeout_us);
 	interrupt_end();
-	if (c->json && (status == EXIT_DONE || status == EXIT_WORK_FAILED))
-		json_print_one(F_jobs, json_incref(list));
-	json_decref(list);
+	mem_free(ids);
 	return status;
 }
 
 /* ---- cancel, forget --------------------------------------------------------------------------------------------- */
 
-/* Carry out `act` for each job named. */
+/* One of several jobs refused: that is told, and goes on the list. */
+static void tell_refused(struct ctl *c, sc_err err, json_t *o)
+{
+	json_put_text(o, F_error, sc_client_error_text(c->client));
+	json_put_text(o, F_code, sc_err_name(err));
+	ctl_note(c, "schedctl: %s", sc_client_error_text(c->client));
+}
+
+/* Carry out `act` for each job named.  One that does not allow it is no reason to leave the others as they are. */
+static int act_on_jobs(struct ctl *c, const uint64_t *ids, sc_err (*act)(struct sc_client *, uint64_t, uint64_t *),
+		       const char *done, json_t *list)
+{
+	int status = EXIT_DONE;
+
+	for (size_t i = 0; i < c->cli.n_args; i++) {
+		uint64_t n;
+		sc_err err = act(c->client, ids[i], &n);
+		json_t *o;
+
+		if (err != SC_OK && (c->cli.n_args == 1 || ctl_status_of(err) != EXIT_WORK_FAILED))
+			return ctl_failed(c, err);
+		o = json_object();
+		json_put_u64(o, F_job, ids[i]);
+		if (err != SC_OK) {
+			tell_refused(c, err, o);
+			status = EXIT_WORK_FAILED;
+		} else {
+			json_put_u64(o, F_count, n);
+			if (!c->json)
+				printf("job %" PRIu64 " %s\n", ids[i], done);
+		}
+		json_array_append_new(list, o);
+	}
+	if (c->json)
+		json_print_one(F_jobs, json_incref(list));
+	return status;
+}
+
 static int for_each_job(struct ctl *c, sc_err (*act)(struct sc_client *, uint64_t, uint64_t *), const char *done)
 {
 	json_t *list = json_array();
+	uint64_t *ids = NULL;
 	int status = ctl_open(c);
 
-	for (size_t i = 0; i < c->cli.n_args && status == EXIT_DONE; i++) {
-		uint64_t id, n;
-		sc_err err;
-		json_t *o;
-
-		status = ctl_job_id(c, c->cli.args[i], &id);
-		if (status != EXIT_DONE)
-			break;
-		err = act(c->client, id, &n);
-		if (err != SC_OK) {
-			status = ctl_failed(c, err);
-			break;
-		}
-		o = json_object();
-		json_put_u64(o, F_job, id);
-		json_put_u64(o, F_count, n);
-		json_array_append_new(list, o);
-		if (!c->json)
-			printf("job %" PRIu64 " %s\n", id, done);
-	}
-	if (c->json && status == EXIT_DONE)
-		json_print_one(F_jobs, json_incref(list));
+	if (status == EXIT_DONE)
+		status = take_ids(c, &ids);
+	if (status == EXIT_DONE)
+		status = act_on_jobs(c, ids, act, done, list);
+	mem_free(ids);
 	json_decref(list);
 	return status;
 }

@@ -61,7 +61,7 @@ static const struct opt_row job_list_options[] = {
 };
 
 static const struct opt_row job_wait_options[] = {
-	{"timeout", OPT_VALUE, "D", "give up after this time; exit status 1", NULL},
+	{"timeout", OPT_VALUE, "D", "give up after this time, in all; exit status 1", NULL},
 	{"no-progress", OPT_FLAG, NULL, "do not show progress", NULL},
 	END,
 };

@@ -141,6 +141,40 @@ Test(jobs, a_running_array_is_cancelled)
 	has(CTL(1, "job", "show", "1"), "");
 }
 
+Test(jobs, a_job_that_cannot_be_cancelled_is_no_reason_to_spare_the_others)
+{
+	struct run r;
+
+	mem_free(CTL(0, "submit", "--wait", "--", "true"));
+	mem_free(CTL(0, "submit", "--", "sleep", "1000"));
+	r = cluster_ctl(c, "job", "cancel", "1", "2", "77", NULL);
+	cr_expect_eq(r.status, 1);
+	cr_expect_str_eq(r.out, "job 2 cancelled\n");
+	cr_expect_not_null(strstr(r.err, "job 1 has ended already"), "%s", r.err);
+	cr_expect_not_null(strstr(r.err, "there is no job 77"), "%s", r.err);
+	run_free(&r);
+	has(CTL(1, "--json", "job", "cancel", "1", "2"), "\"code\": \"BAD_STATE\"");
+	/* Nothing is done for the first when the second is no job at all. */
+	mem_free(CTL(2, "job", "forget", "1", "one"));
+	mem_free(CTL(0, "job", "show", "1"));
+}
+
+Test(jobs, waiting_for_a_job_that_is_not_there)
+{
+	struct run r;
+
+	mem_free(CTL(0, "submit", "--", "sleep", "1000"));
+	r = cluster_ctl(c, "job", "wait", "1", "77", NULL); /* not after a thousand seconds */
+	cr_expect_eq(r.status, 1);
+	cr_expect_not_null(strstr(r.err, "there is no job 77"), "%s", r.err);
+	run_free(&r);
+	is(CTL(1, "--json", "job", "wait", "77"),
+	   "{\n  \"error\": \"there is no job 77; 'schedctl job list' shows those there are\",\n"
+	   "  \"code\": \"NOT_FOUND\"\n}\n");
+	mem_free(CTL(1, "job", "wait", "--timeout", "10ms", "1"));
+	mem_free(CTL(0, "job", "cancel", "1"));
+}
+
 Test(jobs, a_job_outlives_its_client)
 {
 	char *gate = cluster_file(c, "gate", "");
