@@ -136,7 +136,7 @@ static int open_bytes(struct exec_plan *p)
 /* The results of the inputs in a group, one after the other. */
 static int open_joined(struct exec_files *f, const struct exec_plan *p, const struct task *t, int null_fd)
 {
-	const struct group *g = job_group(t->group->job, p->stdin_group - 1);
+	struct group *g = job_group(t->group->job, p->stdin_group - 1);
 	const struct blob *only = NULL;
 	uint64_t bytes = 0;
 	size_t n = 0;

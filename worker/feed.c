@@ -16,7 +16,7 @@ void feed_init(struct feed *f)
 	*f = (struct feed){.ready = {.fn = on_ready}, .fd = -1, .from_fd = -1};
 }
 
-int feed_open(struct feed *f, const struct task *t, const struct group *g, int *child_fd)
+int feed_open(struct feed *f, const struct task *t, struct group *g, int *child_fd)
 {
 	int fds[2];
 
@@ -26,7 +26,7 @@ int feed_open(struct feed *f, const struct task *t, const struct group *g, int *
 	fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES); /* refused when the user has too many large pipes: fine */
 	f->fd = fds[1];
 	f->task = t;
-	f->group = g;
+	f->group = group_ref(g);
 	*child_fd = fds[0];
 	return 0;
 }
@@ -54,6 +54,8 @@ void feed_close(struct feed *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
+	group_unref(f->group);
+	f->group = NULL;
 }
 
 /* Where to go on: the result at hand, or NULL when all is written. */

@@ -13,18 +13,18 @@
 struct feed {
 	struct watched ready;
 	struct watch *watch;
-	int fd;			   /* write end, owned; -1: closed */
-	const struct task *task;   /* borrowed: its inputs are there as long as it runs */
-	const struct group *group; /* borrowed: of these inputs */
-	uint32_t at;		   /* input being written */
-	uint64_t offset;	   /* into it */
-	int from_fd;		   /* its file, if it is in one; owned */
+	int fd;			 /* write end, owned; -1: closed */
+	const struct task *task; /* borrowed: its inputs are there as long as it runs */
+	struct group *group;	 /* shared, of these inputs: the job may be dropped before the task has ended */
+	uint32_t at;		 /* input being written */
+	uint64_t offset;	 /* into it */
+	int from_fd;		 /* its file, if it is in one; owned */
 };
 
 void feed_init(struct feed *f);
 
 /* Make the pipe.  *child_fd is the task's end, the caller's to close.  0, or -1 with errno set. */
-int feed_open(struct feed *f, const struct task *t, const struct group *g, int *child_fd);
+int feed_open(struct feed *f, const struct task *t, struct group *g, int *child_fd);
 
 /* The task runs: begin.  Nothing when it is not open.  SC_IO, SC_NOMEM. */
 sc_err feed_start(struct feed *f, struct watch *w);

@@ -215,6 +215,24 @@ Test(worker_data, large_stdin_that_is_not_read_to_its_end)
 	expect_result(g, 2, "zzz");
 }
 
+/* The scheduler goes away while a task is being fed: its jobs are forgotten before the task has ended. */
+Test(worker_data, scheduler_lost_under_a_large_stdin)
+{
+	fake_define_shell(f, 1, 2, "head -c 3500000 /dev/zero | tr '\\0' z");
+	fake_assign(f, 1, 0, 0, 2);
+	fake_wait_done(f, 1, 2);
+	define_taker(2, "exec sleep 1000", 1);
+	assign_with_inputs(2, 0, 2, 3500000, f->data_address);
+	raw_expect(g->raw, MSG_tasks_running);
+	raw_free(g->raw);
+	g->raw = NULL;
+	fake_accept(g);
+	define_taker(2, "wc -c", 1);
+	assign_with_inputs(2, 0, 2, 3500000, f->data_address);
+	fake_wait_done(g, 1, 1);
+	expect_result(g, 2, "7000000\n");
+}
+
 static void expect_missing(uint64_t task, uint64_t input, const char *address)
 {
 	const struct msg_inputs_missing *m = &raw_expect(g->raw, MSG_inputs_missing)->u.inputs_missing;
