@@ -510,8 +510,30 @@ struct task_detail *job_task_detail(struct job *j, uint32_t task)
 	return t->detail;
 }
 
+void job_set_stderr_tail(struct job *j, uint32_t task, struct slice tail)
+{
+	struct task_detail *d = j->tasks[task].detail;
+
+	if (d == NULL)
+		return;
+	j->stderr_tail_bytes -= d->stderr_tail_bytes;
+	mem_free(d->stderr_tail);
+	d->stderr_tail = NULL;
+	d->stderr_tail_bytes = 0;
+	if (tail.n > TASK_TAIL_BYTES) {
+		tail.p += tail.n - TASK_TAIL_BYTES;
+		tail.n = TASK_TAIL_BYTES;
+	}
+	if (tail.n == 0 || j->stderr_tail_bytes + tail.n > JOB_TAIL_BYTES)
+		return;
+	d->stderr_tail = mem_strndup(tail.p, tail.n);
+	d->stderr_tail_bytes = d->stderr_tail != NULL ? tail.n : 0;
+	j->stderr_tail_bytes += d->stderr_tail_bytes;
+}
+
 void job_task_detail_clear(struct job *j, uint32_t task)
 {
+	job_set_stderr_tail(j, task, (struct slice){NULL, 0});
 	detail_free(j->tasks[task].detail);
 	j->tasks[task].detail = NULL;
 }

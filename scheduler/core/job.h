@@ -62,6 +62,7 @@ struct job {
 	char *text;    /* why it failed, or NULL */
 	char **ran_on; /* names of workers that ended tasks of it; workers come and go, names stay */
 	size_t n_ran_on, cap_ran_on;
+	size_t stderr_tail_bytes; /* of all its tasks: JOB_TAIL_BYTES at most */
 	struct run_queue *queues;
 	TAILQ_ENTRY(job) link;	     /* all, oldest first */
 	TAILQ_ENTRY(job) ended_link; /* ended ones, first ended first; or the ones to free */
@@ -69,6 +70,10 @@ struct job {
 	UT_hash_handle hh;	     /* by id */
 	size_t bytes;		     /* memory it takes, without details */
 };
+
+/* Ends of standard error that are kept: of one task, and of all tasks of a job together. */
+#define TASK_TAIL_BYTES 4096u
+#define JOB_TAIL_BYTES	((size_t)16 * 1024 * 1024)
 
 struct group_spec {
 	struct slice name;
@@ -147,5 +152,7 @@ static inline const char *job_ran_on(const struct job *j, uint32_t task)
 /* The detail of a task, made if it has none; NULL when out of memory. */
 struct task_detail *job_task_detail(struct job *j, uint32_t task);
 void job_task_detail_clear(struct job *j, uint32_t task);
+/* Keep the end of a task's standard error, instead of what was kept before, if there is room for it. */
+void job_set_stderr_tail(struct job *j, uint32_t task, struct slice tail);
 
 #endif

@@ -158,9 +158,7 @@ static void note_failure(struct job *j, uint32_t task, const struct task_failure
 	if (d == NULL)
 		return;
 	d->failures++;
-	mem_free(d->stderr_tail);
-	d->stderr_tail = f->stderr_tail.n > 0 ? mem_strndup(f->stderr_tail.p, f->stderr_tail.n) : NULL;
-	d->stderr_tail_bytes = d->stderr_tail != NULL ? f->stderr_tail.n : 0;
+	job_set_stderr_tail(j, task, f->stderr_tail);
 }
 
 static int may_retry(const struct job *j, uint32_t task)

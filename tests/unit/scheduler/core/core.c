@@ -600,3 +600,36 @@ Test(core, submitting_survives_any_failed_allocation, .timeout = 60)
 		world_fini(&w);
 	}
 }
+
+Test(core, ends_of_standard_error_are_kept_within_a_budget)
+{
+	static char big[3 * TASK_TAIL_BYTES];
+	struct task_failure f = {
+		.cause = FAIL_EXIT, .text = slice_of("exit code 1"), .stderr_tail = {big, sizeof(big)}};
+	const uint32_t n_tasks = JOB_TAIL_BYTES / TASK_TAIL_BYTES + 10;
+	struct world w;
+	uint64_t count;
+	struct job *j;
+	uint32_t a;
+	size_t n;
+
+	world_init(&w);
+	memset(big, 'x', sizeof(big));
+	big[sizeof(big) - 1] = '!';
+	a = world_worker(&w, "a", "cpus=100000");
+	j = world_array(&w, n_tasks);
+	world_round(&w, &n);
+	cr_assert_geq(n, n_tasks / 2);
+	for (uint32_t t = 0; t < n_tasks; t++) {
+		if (j->tasks[t].state != TASK_ASSIGNED)
+			core_schedule(w.core, w.now_us);
+		cr_assert_eq(core_task_failed(w.core, a, j, t, &f, w.now_us), SC_OK);
+	}
+	cr_assert_eq(j->tasks[0].detail->stderr_tail_bytes, TASK_TAIL_BYTES);
+	cr_assert_eq(j->tasks[0].detail->stderr_tail[TASK_TAIL_BYTES - 1], '!', "the end of it");
+	cr_assert_eq(j->tasks[n_tasks - 1].detail->stderr_tail_bytes, 0, "no room any more");
+	cr_assert_leq(j->stderr_tail_bytes, JOB_TAIL_BYTES);
+	cr_assert_eq(core_tasks_retry(w.core, j, NULL, w.now_us, &count), SC_OK);
+	cr_assert_eq(j->stderr_tail_bytes, 0);
+	world_fini(&w);
+}
