@@ -211,6 +211,25 @@ static void print_inputs(const struct sc_task_info *t)
 	printf("%s\n", t->n_inputs > t->n_inputs_shown || t->n_inputs_shown > 10 ? " ..." : "");
 }
 
+/* Whether the explanation leaves nothing for the reason of the last change to add: "failed: exit code 1", "it failed".
+ */
+static int tells_all(const struct sc_task_info *t)
+{
+	return t->explain[0] != '\0' && sc_task_state_is_final((uint64_t)t->state);
+}
+
+static void print_explanation(const struct sc_task_info *t)
+{
+	struct buf clean;
+
+	buf_init(&clean, 0);
+	text_harmless(&clean, t->explain, strlen(t->explain));
+	printf("%s: %s\n", t->key, clean.len > 0 ? buf_str(&clean) : sc_task_state_name(t->state));
+	if (!tells_all(t))
+		printf("last change: %s\n", t->reason);
+	buf_fini(&clean);
+}
+
 static void print_info(const struct ctl *c, const struct sc_task_info *t)
 {
 	const char *color = c->color_out ? color_of_task(t->state) : NULL;
@@ -221,7 +240,8 @@ static void print_info(const struct ctl *c, const struct sc_task_info *t)
 	print_row("item", t->item.p, t->item.n);
 	printf("%-10s %s%s%s\n", "state", color != NULL ? color : "", sc_task_state_name(t->state),
 	       color != NULL ? COLOR_PLAIN : "");
-	print_text("reason", t->reason);
+	if (!tells_all(t))
+		print_text("reason", t->reason);
 	print_text("explained", t->explain);
 	print_text("worker", t->worker);
 	print_text("resources", t->request);
@@ -230,7 +250,8 @@ static void print_info(const struct ctl *c, const struct sc_task_info *t)
 		print_number("crashes", t->crashes);
 	if (t->cause != 0) {
 		printf("%-10s %s (%" PRIu64 ")\n", "failed by", sc_fail_name(t->cause), t->status);
-		print_text("failure", t->text);
+		if (t->state != SC_TASK_FAILED) /* of an earlier attempt; else it is explained above */
+			print_text("failure", t->text);
 	}
 	if (t->elapsed_us > 0)
 		print_text("took", text_show_us(t->elapsed_us, shown, sizeof(shown)));
@@ -238,7 +259,8 @@ static void print_info(const struct ctl *c, const struct sc_task_info *t)
 		print_text("cpu time", text_show_us(t->cpu_us, shown, sizeof(shown)));
 	if (t->rss_bytes > 0)
 		print_text("memory", text_show_bytes(t->rss_bytes, shown, sizeof(shown)));
-	print_text("result", text_show_bytes(t->result_bytes, shown, sizeof(shown)));
+	if (t->state == SC_TASK_DONE || t->result_bytes > 0)
+		print_text("result", text_show_bytes(t->result_bytes, shown, sizeof(shown)));
 	if (t->stderr_bytes > 0)
 		print_text("stderr", text_show_bytes(t->stderr_bytes, shown, sizeof(shown)));
 	print_inputs(t);
@@ -294,9 +316,7 @@ int verb_task_explain(struct ctl *c)
 		json_put_text(o, F_explain, t->explain);
 		json_print(o);
 	} else {
-		printf("%s is %s: %s\n", t->key, sc_task_state_name(t->state), t->reason);
-		if (t->explain[0] != '\0')
-			printf("%s\n", t->explain);
+		print_explanation(t);
 	}
 	sc_task_info_free(t);
 	return EXIT_DONE;

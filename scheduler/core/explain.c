@@ -98,13 +98,16 @@ static void explain_ready(const struct core *c, const struct job *j, uint32_t ta
 	}
 	for (uint32_t i = 1; i < c->workers_end; i++)
 		able += c->workers[i] != NULL && worker_can(c->workers[i], cl);
-	if (able == 0)
+	if (able == 0 && c->n_workers == 1)
+		buf_printf(out, "ready, but the only worker does not have what it asks for (%s)", cl->text);
+	else if (able == 0)
 		buf_printf(out, "ready, but none of the %zu workers has what it asks for (%s)", c->n_workers, cl->text);
+	else if (able == 1)
+		buf_printf(out, "ready: waits for room for %s at the only worker that can run it", cl->text);
 	else
-		buf_printf(out,
-			   "ready: waits for room for %s at one of %zu workers; %" PRIu64
-			   " tasks that ask for the same are ready",
-			   cl->text, able, cl->n_ready);
+		buf_printf(out, "ready: waits for room for %s at one of %zu workers", cl->text, able);
+	if (able > 0 && cl->n_ready > 1)
+		buf_printf(out, "; %" PRIu64 " tasks that ask for the same are ready", cl->n_ready);
 	for (uint32_t i = 1; i < c->workers_end && shown < SHOWN_MAX; i++) {
 		if (c->workers[i] != NULL) {
 			explain_worker(c, c->workers[i], cl, out);
@@ -112,7 +115,8 @@ static void explain_ready(const struct core *c, const struct job *j, uint32_t ta
 		}
 	}
 	if (c->n_workers > shown)
-		buf_printf(out, "\n  and %zu more workers", c->n_workers - shown);
+		buf_printf(out, "\n  and %zu more worker%s", c->n_workers - shown,
+			   c->n_workers - shown == 1 ? "" : "s");
 }
 
 void core_explain(const struct core *c, const struct job *j, uint32_t task, uint64_t now_us, struct buf *out)
@@ -147,8 +151,11 @@ void core_explain(const struct core *c, const struct job *j, uint32_t task, uint
 		buf_printf(out, "failed: %s", d != NULL && d->text != NULL ? d->text : "no reason known");
 		break;
 	case TASK_CANCELLED:
-		buf_append_str(out,
-			       t->worker != NO_WORKER ? "cancelled; its worker is still stopping it" : "cancelled");
+		buf_append_str(out, "cancelled");
+		if (t->worker != NO_WORKER)
+			buf_append_str(out, "; its worker is still stopping it");
+		else if (j->counts[TASK_FAILED] == 0 && j->text != NULL) /* the job it was to follow has failed */
+			buf_printf(out, ": %s", j->text);
 		break;
 	case TASK_RELEASED:
 		buf_append_str(out, "succeeded; its result was dropped, all that needed it have ended");

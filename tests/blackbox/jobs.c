@@ -99,6 +99,7 @@ Test(jobs, a_failing_task_shows_exit_code_and_stderr)
 	has(CTL(0, "--json", "task", "show", "1", "bad"), "\"status\": 7");
 	has(CTL(0, "--json", "task", "show", "1", "bad"), "\"stderr_tail\": \"why\\n\"");
 	has(CTL(0, "task", "show", "1", "bad"), "exit code 7");
+	is(CTL(0, "task", "explain", "1", "bad"), "bad: failed: exit code 7\n"); /* once, and not also "it failed" */
 	is(CTL(0, "job", "cat", "1"), "out\n");
 	is(CTL(0, "job", "cat", "1", "--stderr"), "why\n");
 }
@@ -210,6 +211,15 @@ Test(jobs, a_job_follows_another_and_not_a_failed_one)
 	mem_free(CTL(1, "submit", "--wait", "--", "false"));
 	mem_free(CTL(1, "submit", "--after", "3", "--", "true"));
 	mem_free(CTL(1, "submit", "--after", "99", "--", "true"));
+}
+
+Test(jobs, a_task_cancelled_with_its_job_says_why)
+{
+	mem_free(CTL(0, "submit", "--name", "first", "--", "sh", "-c", "until test -e go; do sleep 0.01; done; false"));
+	mem_free(CTL(0, "submit", "--name", "second", "--after", "1", "--", "true"));
+	mem_free(cluster_file(c, "go", ""));
+	mem_free(CTL(1, "job", "wait", "2"));
+	is(CTL(0, "task", "explain", "2", "second"), "second: cancelled: job 1, which it was to follow, failed\n");
 }
 
 Test(jobs, failed_tasks_run_again_on_request)
