@@ -178,8 +178,8 @@ static void fetch_free(struct input_fetch *x)
 	mem_free(x);
 }
 
-/* It came, or it did not: tell all who want it. */
-static void settle(struct input_fetch *x, int failed)
+/* It came, or it did not, which was our own problem (an errno) or the holder's (0): tell all who want it. */
+static void settle(struct input_fetch *x, int failed, int problem)
 {
 	struct fetcher *f = x->fetcher;
 	struct input *in;
@@ -189,6 +189,7 @@ static void settle(struct input_fetch *x, int failed)
 		if (failed) {
 			in->fetch = NULL;
 			in->failed = 1;
+			in->problem = problem;
 			x->users--;
 		} else {
 			in->result = result_ref(x->result);
@@ -200,11 +201,19 @@ static void settle(struct input_fetch *x, int failed)
 	loop_wake(f->loop); /* this may be the end of a turn, after tasks were started */
 }
 
-static void fetch_failed(struct input_fetch *x, const char *why)
+static void fetch_failed(struct input_fetch *x, int problem, const char *why)
 {
 	log_info("fetch", "failed", "job=%" PRIu64 " task=%" PRIu64 " holder=%s reason=%s", x->key.job, x->key.task,
 		 x->peer != NULL ? x->peer->address : x->holder, log_quote(why));
-	settle(x, 1);
+	settle(x, 1, problem);
+}
+
+/* What fails here would fail with a result computed anew as well. */
+static void fetch_error(struct input_fetch *x, sc_err err)
+{
+	int problem = err == SC_IO ? errno : err == SC_NOMEM ? ENOMEM : 0;
+
+	fetch_failed(x, problem, problem != 0 ? strerror(problem) : sc_err_text(err));
 }
 
 /* ---- peers ---------------------------------------------------------------------------------------------------- */
@@ -239,7 +248,7 @@ static void peer_lost(struct peer *p, const char *why)
 
 	memcpy(address, p->address, sizeof(address));
 	while ((x = TAILQ_FIRST(&p->asked)) != NULL)
-		fetch_failed(x, why);
+		fetch_failed(x, 0, why);
 	peer_free(p);
 	ask_waiting(f);
 }
@@ -380,7 +389,7 @@ static void ask_waiting(struct fetcher *f)
 	while (f->n_asked < f->config.parallel && (x = TAILQ_FIRST(&f->waiting)) != NULL) {
 		err = ask(f, x);
 		if (err != SC_OK)
-			fetch_failed(x, sc_err_text(err));
+			fetch_error(x, err);
 	}
 }
 
@@ -443,12 +452,12 @@ static void fetch_complete(struct input_fetch *x)
 	sc_err err = make_result(x);
 
 	if (err != SC_OK) {
-		fetch_failed(x, err == SC_IO ? strerror(errno) : sc_err_text(err));
+		fetch_error(x, err);
 		return;
 	}
 	leave_peer(x);
 	x->phase = PHASE_HERE;
-	settle(x, 0);
+	settle(x, 0, 0);
 }
 
 static void take_part(struct input_fetch *x, const struct msg_data_part *m)
@@ -467,7 +476,7 @@ static void take_part(struct input_fetch *x, const struct msg_data_part *m)
 	if (err == SC_OK)
 		err = put(x, m->bytes);
 	if (err != SC_OK) {
-		fetch_failed(x, err == SC_IO ? strerror(errno) : sc_err_text(err));
+		fetch_error(x, err);
 		return;
 	}
 	is_short = m->bytes.n < x->part_bytes;
@@ -525,7 +534,7 @@ static sc_err peer_message(struct conn *c, const struct msg *m, void *arg)
 	} else if (m->type == MSG_error && m->u.error.request != 0) {
 		x = by_id(f, m->u.error.request);
 		if (x != NULL && x->peer == p)
-			fetch_failed(x, sc_err_text((sc_err)m->u.error.code));
+			fetch_failed(x, 0, sc_err_text((sc_err)m->u.error.code));
 	} else if (m->type == MSG_error) {
 		conn_close(c, (sc_err)m->u.error.code, NULL);
 	} else {
@@ -553,8 +562,10 @@ enum fetch_state fetcher_want(struct fetcher *f, struct input *in)
 	if (strcmp(in->holder, f->own_address) == 0)
 		return FETCH_FAILED;
 	HASH_FIND(hh, f->by_key, &key, sizeof(key), x);
-	if (x == NULL && fetch_new(f, &key, in->bytes, &x) != SC_OK)
+	if (x == NULL && fetch_new(f, &key, in->bytes, &x) != SC_OK) {
+		in->problem = ENOMEM;
 		return FETCH_FAILED;
+	}
 	in->fetch = x;
 	x->users++;
 	if (x->phase == PHASE_HERE) {

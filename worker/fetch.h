@@ -22,8 +22,8 @@ struct fetch_config {
 	uint64_t memory_bytes; /* inputs up to this size are put into memory, larger ones into a file */
 	struct conn_limits limits;
 	size_t compress_min_bytes;
-	/* An input that was coming is here or, with input->failed set, is not to be had.  Called once, never from
-	 * fetcher_want(). */
+	/* An input that was coming is here or, with input->failed set, is not to be had: there, or for want of
+	 * something here (input->problem).  Called once, never from fetcher_want(). */
 	void (*settled)(struct input *in, void *arg);
 	void *arg;
 };

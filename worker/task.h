@@ -41,6 +41,7 @@ struct input {
 	uint64_t bytes;		   /* as the scheduler has it */
 	uint32_t number;
 	int failed;
+	int problem; /* errno: it failed on our side, whoever holds it */
 };
 
 /* The holders named by one message, shared by its tasks. */

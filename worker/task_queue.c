@@ -242,6 +242,7 @@ struct transition {
 static const struct transition table[TASK_PLACES][TASK_EVENTS] = {
 	[PLACE_FETCHING][EV_INPUTS_HERE] = {PLACE_QUEUED, NULL, "its inputs are here"},
 	[PLACE_FETCHING][EV_INPUTS_LOST] = {PLACE_ENDED, act_missing, "an input is not to be had"},
+	[PLACE_FETCHING][EV_END] = {PLACE_ENDED, act_answer, "an input cannot be brought here"},
 	[PLACE_FETCHING][EV_STOP] = {PLACE_ENDED, act_cancelled, "stopped before its inputs were here"},
 	[PLACE_QUEUED][EV_START] = {PLACE_RUNNING, act_started, "its resources are free"},
 	[PLACE_QUEUED][EV_END] = {PLACE_ENDED, act_answer, "ended at once"},
@@ -429,6 +430,29 @@ void queue_abandon_all(struct task_queue *q, int hard)
 
 /* ---- a turn --------------------------------------------------------------------------------------------------- */
 
+/* A result that is gone is computed again; it would not help if we are not able to take it. */
+static void answer_lost_input(struct task_queue *q, struct task *t)
+{
+	const struct input *in = t->inputs;
+	const struct group *g;
+	char key[KEY_MAX] = "";
+	struct outcome o;
+
+	while (in < t->inputs + t->n_inputs && in->problem == 0)
+		in++;
+	if (in == t->inputs + t->n_inputs) {
+		task_event(q, t, EV_INPUTS_LOST, NULL);
+		return;
+	}
+	g = job_group_of(t->group->job, in->number);
+	if (g != NULL)
+		group_key(g, in->number, key);
+	outcome_init(&o);
+	outcome_fail(&o, FAIL_SPAWN, (uint64_t)in->problem, "cannot bring input '%s' to this worker: %s", key,
+		     strerror(in->problem));
+	task_event(q, t, EV_END, &o);
+}
+
 static void answer_lost_inputs(struct task_queue *q)
 {
 	struct task *t = TAILQ_FIRST(&q->at[PLACE_FETCHING]);
@@ -437,7 +461,7 @@ static void answer_lost_inputs(struct task_queue *q)
 		struct task *next = TAILQ_NEXT(t, link);
 
 		if (t->input_lost)
-			task_event(q, t, EV_INPUTS_LOST, NULL);
+			answer_lost_input(q, t);
 		t = next;
 	}
 }

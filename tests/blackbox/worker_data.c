@@ -1,5 +1,7 @@
 /* worker_data.c - results of real sched-workers: kept, spilled, refused when too much, moved from one to the other. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -231,6 +233,34 @@ Test(worker_data, scheduler_lost_under_a_large_stdin)
 	assign_with_inputs(2, 0, 2, 3500000, f->data_address);
 	fake_wait_done(g, 1, 1);
 	expect_result(g, 2, "7000000\n");
+}
+
+/* What the taker cannot keep is no reason to blame the holder: the input would be computed again and again. */
+Test(worker_data, no_room_for_an_input)
+{
+	const struct msg_task_failed *m;
+	char pattern[600], away[600];
+	glob_t found;
+
+	fake_define_shell(f, 1, 1, "head -c 100000 /dev/zero");
+	fake_assign(f, 1, 0, 0, 1);
+	fake_wait_done(f, 1, 1);
+	snprintf(pattern, sizeof(pattern), "%s/sched-worker-*", g->dir);
+	cr_assert_eq(glob(pattern, 0, NULL, &found), 0);
+	cr_assert_eq(found.gl_pathc, 1);
+	snprintf(away, sizeof(away), "%s/away", g->dir);
+	cr_assert_eq(rename(found.gl_pathv[0], away), 0);
+	define_taker(1, "wc -c", 1);
+	assign_with_inputs(1, 0, 1, 100000, f->data_address);
+	m = &raw_expect(g->raw, MSG_task_failed)->u.task_failed;
+	cr_assert_eq(m->cause, FAIL_SPAWN);
+	cr_assert_eq(m->status, ENOENT);
+	cr_assert(memmem(m->text.p, m->text.n, "input 'g0'", 10) != NULL, "%.*s", (int)m->text.n, m->text.p);
+	cr_assert_eq(rename(away, found.gl_pathv[0]), 0);
+	assign_with_inputs(1, 0, 1, 100000, f->data_address);
+	fake_wait_done(g, 1, 1);
+	expect_result(g, 1, "100000\n");
+	globfree(&found);
 }
 
 static void expect_missing(uint64_t task, uint64_t input, const char *address)
