@@ -78,10 +78,12 @@ static sc_err check_edges(const struct job *j, uint32_t task, struct buf *error)
 static sc_err check_job(const struct core *c, const struct job *j, uint64_t *ready, struct buf *error)
 {
 	uint64_t counts[TASK_STATES] = {0}, open;
+	uint32_t unanswered = 0;
 	sc_err err = SC_OK;
 
 	for (uint32_t t = 0; t < j->n_tasks && err == SC_OK; t++) {
 		counts[j->tasks[t].state]++;
+		unanswered += j->tasks[t].worker != NO_WORKER;
 		if (j->tasks[t].state == TASK_READY)
 			ready[j->groups[j->tasks[t].group].class->number]++;
 		err = check_places(c, j, t, error);
@@ -94,6 +96,8 @@ static sc_err check_job(const struct core *c, const struct job *j, uint64_t *rea
 		if (counts[s] != j->counts[s])
 			WRONG("job %" PRIu64 ": %" PRIu64 " tasks are %s, not %" PRIu64, j->id, counts[s],
 			      const_name_TASK(s), j->counts[s]);
+	if (unanswered != j->n_unanswered)
+		WRONG("job %" PRIu64 ": %u tasks are to be answered for, not %u", j->id, unanswered, j->n_unanswered);
 	open = counts[TASK_WAITING] + counts[TASK_READY] + counts[TASK_ASSIGNED] + counts[TASK_RUNNING];
 	if (job_has_ended(j) != (open == 0))
 		WRONG("job %" PRIu64 " is %s with %" PRIu64 " tasks to go", j->id, const_name_JOB(j->state), open);

@@ -357,10 +357,8 @@ sc_err core_job_forget(struct core *c, struct job *j)
 {
 	if (!job_has_ended(j))
 		return SC_BAD_STATE;
-	for (uint32_t t = 0; t < j->n_tasks; t++) {
-		if (j->tasks[t].worker != NO_WORKER)
-			return SC_BAD_STATE; /* a cancelled task its worker has not stopped yet */
-	}
+	if (j->n_unanswered > 0)
+		return SC_BAD_STATE; /* cancelled tasks their workers have not stopped yet */
 	for (uint32_t t = 0; t < j->n_tasks; t++)
 		task_drop_output(c, j, t, 0);
 	core_act(c, ACTION_JOB_FORGET, NO_WORKER, j, 0);

@@ -31,6 +31,7 @@ static struct worker *answered(struct core *c, uint32_t worker, struct job *j, u
 	task_list_remove(&w->in_flight, j, task);
 	worker_uncommit(w, j->groups[j->tasks[task].group].class);
 	j->tasks[task].worker = NO_WORKER;
+	j->n_unanswered--;
 	w->n_ended++;
 	job_set_ran_on(j, task, w);
 	c->stamp++;
@@ -299,6 +300,7 @@ static void take_back(struct core *c, const struct task_list *l)
 		int was_running = t->state == TASK_RUNNING;
 
 		t->worker = NO_WORKER;
+		j->n_unanswered--;
 		if (!task_state_in_flight(t->state))
 			continue; /* cancelled before */
 		if (was_running && count_crash(c, j, task, EV_CRASH_LIMIT, "its worker went away while it ran,"))

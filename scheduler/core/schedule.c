@@ -39,6 +39,7 @@ static int give(struct pass *p, struct worker *w, struct run_queue *q)
 	ready_pop(q);
 	task_event(p->c, j, task, EV_ASSIGN);
 	t->worker = w->number;
+	j->n_unanswered++;
 	if (t->attempts < UINT16_MAX)
 		t->attempts++;
 	worker_commit(w, q->class);
