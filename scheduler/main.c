@@ -142,10 +142,11 @@ static sc_err open_listeners(struct daemon *d, const struct arguments *a, struct
 
 		if (err != SC_OK) {
 			buf_printf(error, "cannot listen on %s: %s", a->listen[i],
-				   err == SC_IN_USE    ? "the address is taken; is another scheduler running?"
-				   : err == SC_INVALID ? "not an address of this machine, or not of the form "
-							 "tcp://HOST:PORT or unix:///PATH"
-						       : sc_err_text(err));
+				   err == SC_IN_USE	 ? "the address is taken; is another scheduler running?"
+				   : err == SC_NOT_FOUND ? "its host is not known"
+				   : err == SC_INVALID	 ? "not an address of this machine, or not of the form "
+							   "tcp://HOST:PORT or unix:///PATH"
+							 : sc_err_text(err));
 			return err;
 		}
 		d->access.n_addresses = i + 1;
@@ -155,7 +156,8 @@ static sc_err open_listeners(struct daemon *d, const struct arguments *a, struct
 
 		if (err != SC_OK) {
 			buf_printf(error, "cannot serve HTTP on %s: %s", a->http,
-				   err == SC_IN_USE    ? "the address is taken"
+				   err == SC_IN_USE	 ? "the address is taken"
+				   : err == SC_NOT_FOUND ? "its host is not known"
 				   : err == SC_INVALID ? "not an address of this machine, or not of the form HOST:PORT"
 						       : sc_err_text(err));
 			return err;
