@@ -200,6 +200,7 @@ int ctl_open_at(struct ctl *c, const char *access_file)
 	struct sc_client_options o = {.access_file = access_file, .software = "schedctl"};
 	const char *sets[128], *set;
 	size_t at = 0;
+	int status;
 	sc_err err;
 
 	if (c->client != NULL)
@@ -217,7 +218,8 @@ int ctl_open_at(struct ctl *c, const char *access_file)
 	if (err == SC_OK)
 		return EXIT_DONE;
 	c->client = NULL;
-	return ctl_failed(c, err);
+	status = ctl_failed(c, err);
+	return status == EXIT_WORK_FAILED ? EXIT_NO_ACCESS : status; /* no work has begun */
 }
 
 int ctl_open(struct ctl *c)

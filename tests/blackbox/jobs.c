@@ -270,4 +270,5 @@ Test(jobs, usage_errors_are_status_2)
 	mem_free(CTL(2, "frobnicate"));
 	mem_free(CTL(2, "job", "show", "not-a-number"));
 	mem_free(CTL(1, "job", "show", "77"));
+	mem_free(CTL(3, "--access-file", "/", "job", "list"));
 }
