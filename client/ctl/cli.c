@@ -228,6 +228,18 @@ static sc_err parse_word(struct cli *cli, char *word, struct buf *error)
 	return cli->verb != NULL ? SC_OK : unknown_verb(cli->group, word, error);
 }
 
+/* An option whose value may be left out takes none from the next word, which has become an argument. */
+static void hint_at_equals(const struct cli *cli, struct buf *error)
+{
+	for (size_t i = 0; i < cli->n_given; i++) {
+		const struct opt_row *row = cli->given[i].row;
+
+		if (row->kind == OPT_OPTIONAL && cli->given[i].value == NULL)
+			buf_printf(error, "; a value of --%s needs the equals sign: --%s=%s", row->name, row->name,
+				   row->value);
+	}
+}
+
 static sc_err check_args(const struct cli *cli, struct buf *error)
 {
 	const struct verb *v = cli->verb;
@@ -246,7 +258,9 @@ static sc_err check_args(const struct cli *cli, struct buf *error)
 		buf_printf(error, "one argument too many: '%s'", cli->args[v->max_args]);
 	else
 		buf_printf(error, "an argument is missing");
-	buf_printf(error, "; usage: schedctl %s %s", v->name, v->args);
+	buf_printf(error, "; usage: schedctl %s%s%s", v->name, *v->args != '\0' ? " " : "", v->args);
+	if (cli->n_args > v->max_args)
+		hint_at_equals(cli, error);
 	return SC_INVALID;
 }
 
@@ -355,8 +369,9 @@ static void print_verbs(FILE *out, const char *group)
 
 static void print_verb_help(FILE *out, const struct verb *v)
 {
-	fprintf(out, "usage: schedctl %s%s %s\n\n%s.\n", v->name,
-		v->options != NULL && v->options->name != NULL ? " [OPTION]..." : "", v->args, v->help);
+	fprintf(out, "usage: schedctl %s%s%s%s\n\n%s.\n", v->name,
+		v->options != NULL && v->options->name != NULL ? " [OPTION]..." : "", *v->args != '\0' ? " " : "",
+		v->args, v->help);
 	if (v->more != NULL)
 		fprintf(out, "\n%s\n", v->more);
 	if (v->options != NULL && v->options->name != NULL) {

@@ -94,6 +94,7 @@ Test(cli, mistakes_are_named_with_what_is_near)
 	expect_error(ARGV("submit", "--wait=1", "ls"), "takes no value");
 	expect_error(ARGV("submit"), "an argument is missing");
 	expect_error(ARGV("job", "show", "1", "2"), "too many: '2'");
+	expect_error(ARGV("run", "--local", "3", "g.yaml"), "--local=SLOTS");
 	expect_error(ARGV("--color", "sometimes", "job", "list"), "auto|always|never");
 	expect_error(ARGV("job", "list", "-n"), "two dashes");
 	expect_error(ARGV("--", "x"), "before --");
@@ -111,6 +112,7 @@ Test(cli, every_verb_has_help_and_completion)
 		cli_print_help(f, &cli);
 		fclose(f);
 		cr_expect(strstr(text, v->name) != NULL);
+		cr_expect(strstr(text, " \n") == NULL, "%s: spaces at the end of a line", v->name);
 		for (const struct opt_row *o = v->options; o->name != NULL; o++)
 			cr_expect(strstr(text, o->name) != NULL && o->help != NULL, "%s --%s", v->name, o->name);
 		free(text);
