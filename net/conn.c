@@ -238,6 +238,11 @@ void conn_set_max_frame(struct conn *c, uint32_t max_frame_bytes)
 	c->inflated.max = max_frame_bytes;
 }
 
+uint32_t conn_max_frame(const struct conn *c)
+{
+	return c->limits.max_frame_bytes;
+}
+
 void *conn_arg(const struct conn *c)
 {
 	return c->arg;

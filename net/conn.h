@@ -54,6 +54,7 @@ sc_err conn_connect(struct loop *l, const char *address, const struct conn_limit
 
 void conn_set_handlers(struct conn *c, const struct conn_handlers *h, void *arg);
 void conn_set_max_frame(struct conn *c, uint32_t max_frame_bytes);
+uint32_t conn_max_frame(const struct conn *c);
 void *conn_arg(const struct conn *c);
 struct loop *conn_loop(const struct conn *c);
 

@@ -17,6 +17,7 @@ sc_err handshake_hello(struct conn *c, const char *role, const char *secret, con
 		.role = slice_of(role),
 		.secret = slice_of(secret),
 		.software = slice_of(software),
+		.max_frame_bytes = conn_max_frame(c),
 	};
 
 	return conn_send(c, MSG_hello, &m);
@@ -27,6 +28,13 @@ static void use_features(struct conn *c, uint64_t features, size_t compress_min_
 	/* On one machine memory is faster than zstd. */
 	if ((features & FEATURE_ZSTD) != 0 && !conn_is_local(c))
 		conn_set_compression(c, compress_min_bytes);
+}
+
+/* What the other side said it accepts, 0 when it said nothing. */
+static void respect_max_frame(struct conn *c, uint64_t max_frame_bytes)
+{
+	if (max_frame_bytes > 0)
+		conn_set_peer_max_frame(c, max_frame_bytes < UINT32_MAX ? (uint32_t)max_frame_bytes : UINT32_MAX);
 }
 
 static sc_err refuse_secret(struct conn *c, const char *role)
@@ -60,6 +68,7 @@ sc_err handshake_accept(struct conn *c, const struct msg *m, const struct handsh
 	w.data_secret = slice_of(r->data_secret);
 	w.max_frame_bytes = r->max_frame_bytes;
 	conn_set_max_frame(c, r->max_frame_bytes);
+	respect_max_frame(c, h->max_frame_bytes);
 	use_features(c, w.features, r->compress_min_bytes);
 	return conn_send(c, MSG_welcome, &w);
 }
@@ -81,8 +90,7 @@ sc_err handshake_welcomed(struct conn *c, const struct msg *m, size_t compress_m
 			 PROTO_VERSION_MIN, PROTO_VERSION_MAX);
 		return SC_VERSION;
 	}
-	if (w->max_frame_bytes > 0)
-		conn_set_peer_max_frame(c, w->max_frame_bytes < UINT32_MAX ? (uint32_t)w->max_frame_bytes : UINT32_MAX);
+	respect_max_frame(c, w->max_frame_bytes);
 	use_features(c, w->features, compress_min_bytes);
 	return SC_OK;
 }
