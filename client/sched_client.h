@@ -164,8 +164,8 @@ struct sc_bytes {
  * A group: tasks that do the same, each with its own index (and item).  Zero is the default everywhere.  Everything
  * is copied by sc_job_add_group().
  *
- * Patterns (stdout_path, stderr_path; argv, env and args too with `substitute`) may contain {item} {index} {key} {job}
- * {attempt}, replaced by the worker.
+ * Patterns (stdout_path, stderr_path; argv, env, stdin_path and args too with `substitute`) may contain {item} {index}
+ * {key} {job} {attempt}, replaced by the worker.
  */
 struct sc_group_spec {
 	const char *name; /* unique in the job; keys are NAME-INDEX, or NAME for a single task */
@@ -190,7 +190,7 @@ struct sc_group_spec {
 	uint32_t stdin_group;	     /* or 1 + number of the group whose results, in order, are standard input */
 	const char *stdout_path;     /* pattern of a file; NULL: it is captured and is the task's result */
 	const char *stderr_path;     /* pattern of a file; NULL: it is captured */
-	int substitute;		     /* whether to replace {item} ... in argv, env, args */
+	int substitute;		     /* whether to replace {item} ... in argv, env, stdin_path, args */
 
 	/* SC_KIND_CALL: int f(sc_task *), see sched_task.h */
 	const char *module;	     /* shared object, as dlopen takes it */

@@ -184,14 +184,15 @@ static char *from_dir(struct arena *a, const char *cwd, const char *path)
 	return path[0] == '/' ? (char *)path : arena_printf(a, "%s/%s", cwd, path);
 }
 
-static int open_stdin(struct exec_files *f, struct exec_plan *p, const struct task *t, const char *cwd,
-		      struct arena *scratch, int null_fd, struct outcome *o)
+static int open_stdin(struct exec_files *f, struct exec_plan *p, const struct task *t, const struct pattern_values *v,
+		      const char *cwd, struct arena *scratch, int null_fd, struct outcome *o)
 {
 	const char *what = "the bytes given";
 	int fd = null_fd;
 
 	if (p->stdin_path != NULL) {
-		what = from_dir(scratch, cwd, p->stdin_path);
+		what = p->substitute ? pattern_expand(scratch, slice_of(p->stdin_path), v, NULL) : p->stdin_path;
+		what = what == NULL ? NULL : from_dir(scratch, cwd, what);
 		fd = what == NULL ? -1 : open_file(what, O_RDONLY);
 	} else if (p->stdin_bytes.n > 0) {
 		fd = open_bytes(p);
@@ -276,7 +277,7 @@ int files_open(struct exec_files *f, struct exec_plan *p, const struct task *t, 
 	errno = 0;
 	if ((p->stdin_path != NULL || p->stdout_pattern != NULL || p->stderr_pattern != NULL) && check_dir(cwd, o) != 0)
 		return -1;
-	fds[0] = open_stdin(f, p, t, cwd, scratch, null_fd, o);
+	fds[0] = open_stdin(f, p, t, v, cwd, scratch, null_fd, o);
 	if (fds[0] < 0)
 		return -1;
 	fds[1] = open_output(&f->out, p->stdout_pattern, v, cwd, scratch, o);

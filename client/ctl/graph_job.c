@@ -76,7 +76,7 @@ static int make_paths(const struct graph_task *t, const char *here, struct parts
 	for (size_t i = 0; i < 3 && p->cwd != NULL; i++) {
 		if (given[i] == NULL)
 			continue;
-		p->paths[i] = path_join(p->cwd, given[i]);
+		p->paths[i] = t->is_group ? path_join_pattern(p->cwd, given[i]) : path_join(p->cwd, given[i]);
 		if (p->paths[i] == NULL)
 			return 0;
 	}

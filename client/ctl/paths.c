@@ -30,6 +30,11 @@ char *path_join(const char *dir, const char *path)
 	return joined;
 }
 
+char *path_join_pattern(const char *dir, const char *path)
+{
+	return strncmp(path, "{item}", strlen("{item}")) == 0 ? mem_strdup(path) : path_join(dir, path);
+}
+
 sc_err path_make_parents(const char *path)
 {
 	char part[PATH_MAX];

@@ -13,7 +13,7 @@ struct range {
 	uint64_t step;
 	uint64_t count;
 };
-#define RANGE_ALLOWED "FIRST-LAST or FIRST-LAST:STEP, like 0-99 or 0-90:10"
+#define RANGE_ALLOWED "FIRST-LAST or FIRST-LAST:STEP, like 0-99 or 0-90:10,"
 
 /* "0-99", "0-90:10", "7".  SC_INVALID: not of that form, last before first, step 0, or more than 2^32 - 2. */
 sc_err range_parse(const char *text, struct range *out);

@@ -144,6 +144,8 @@ static int take_resources(struct ctl *c, struct submission *s)
 	while ((pair = cli_next_value(&c->cli, "resource", &at)) != NULL) {
 		const char *eq = strchr(pair, '=');
 
+		if (strncmp(pair, "cpus=", strlen("cpus=")) == 0)
+			return ctl_usage(c, "--resource: cpus has an option of its own, --cpus");
 		if (eq == NULL || !text_is_name(pair, (size_t)(eq - pair)) || text_amount(eq + 1, &amount) != SC_OK)
 			return ctl_usage(c, "--resource: '%s' is not allowed; NAME=AMOUNT is expected, like gpu=1",
 					 pair);
@@ -158,8 +160,13 @@ static int take_paths(struct ctl *c, struct submission *s)
 {
 	static const char *const options[] = {"stdin", "stdout", "stderr"};
 	const char *cwd = cli_value(&c->cli, "cwd");
-	char *here = path_current();
+	int is_array = s->spec.count > 0 || s->n_items > 0;
+	const char *input = cli_value(&c->cli, "stdin");
+	char *here;
 
+	if (input != NULL && strcmp(input, "-") == 0)
+		return ctl_usage(c, "--stdin: a file is expected; standard input of schedctl goes to no task");
+	here = path_current();
 	if (here == NULL)
 		return ctl_fail(c, EXIT_WORK_FAILED, "the current directory cannot be found out: %s", strerror(errno));
 	s->directory = cwd != NULL ? path_join(here, cwd) : mem_strdup(here);
@@ -167,7 +174,7 @@ static int take_paths(struct ctl *c, struct submission *s)
 		const char *path = cli_value(&c->cli, options[i]);
 
 		if (path != NULL)
-			s->paths[i] = path_join(s->directory, path);
+			s->paths[i] = is_array ? path_join_pattern(s->directory, path) : path_join(s->directory, path);
 	}
 	mem_free(here);
 	s->spec.cwd = s->directory;
@@ -222,6 +229,8 @@ static int wants_substitution(const struct ctl *c, const struct submission *s)
 
 	if (s->spec.count == 0 && s->n_items == 0)
 		return 0;
+	if (s->paths[0] != NULL && pattern_is(s->paths[0]))
+		return 1;
 	for (size_t i = 0; i < c->cli.n_args; i++)
 		if (pattern_is(c->cli.args[i]))
 			return 1;

@@ -33,7 +33,7 @@ static const struct opt_row submit_options[] = {
 	{"after", OPT_MANY, "JOB", "start when this job has succeeded", NULL},
 	{"retries", OPT_VALUE, "N", "try a task that failed again, up to N times [0]", NULL},
 	{"priority", OPT_VALUE, "N", "-1000000 to 1000000, higher runs first [0]", NULL},
-	{"cpus", OPT_VALUE, "N", "processors each task takes [1]", NULL},
+	{"cpus", OPT_VALUE, "N", "processors each task takes, like 2 or 0.5 [1]", NULL},
 	{"resource", OPT_MANY, "NAME=N", "what else each task takes", NULL},
 	{"time-limit", OPT_VALUE, "D", "stop a task that runs longer, like 30s, 1h", NULL},
 	{"stdout", OPT_VALUE, "PATH", "write standard output to files instead of keeping it", "FILE"},
@@ -78,7 +78,8 @@ static const struct opt_row job_forget_options[] = {
 };
 
 static const struct opt_row task_list_options[] = {
-	{"state", OPT_VALUE, "STATE,...", "only in these states: waiting, ready, assigned, running, done, ...", NULL},
+	{"state", OPT_VALUE, "STATE,...", "only in these states: waiting, ready, running, done, failed and so on",
+	 NULL},
 	{"limit", OPT_VALUE, "N", "at most so many [100; all with --json]", NULL},
 	END,
 };
@@ -98,14 +99,17 @@ static const struct opt_row no_options[] = {END};
 static const char submit_more[] =
 	"Standard output of each task is kept by its worker as the task's result; see `schedctl job cat`.  PATH and, "
 	"with\n"
-	"--array or --each-line, the command and --env may contain {index} {item} {key} {job} {attempt}.  Relative "
-	"paths are\n"
-	"relative to the directory of the tasks.  A task sees SCHED_JOB_ID, SCHED_KEY, SCHED_INDEX, SCHED_ITEM,\n"
+	"--array or --each-line, the command, --env and --stdin may contain {index} {item} {key} {job} {attempt}.  "
+	"Relative\n"
+	"paths are relative to the directory of the tasks.  A task sees SCHED_JOB_ID, SCHED_KEY, SCHED_INDEX, "
+	"SCHED_ITEM,\n"
 	"SCHED_ATTEMPT, SCHED_CPUS and SCHED_RESOURCE_<NAME>.  Ctrl-C while waiting leaves the job running.";
 
-static const char run_more[] = "Paths in the file are relative to the current directory.  Nothing is submitted when "
-			       "anything in the file is wrong.\n"
-			       "Ctrl-C cancels the job; a second one ends schedctl at once.";
+static const char run_more[] = "Paths in the file are relative to the current directory; stdin-file, stdout and stderr "
+			       "to the cwd of the task.\n"
+			       "Nothing is submitted when anything in the file is wrong.  Ctrl-C cancels the job; a "
+			       "second one ends schedctl at\n"
+			       "once.";
 
 const struct verb cli_verbs[] = {
 	{"submit", "-- COMMAND [ARG]...", "Submit a command line as a job", submit_more, submit_options, 1, ANY, 1,

@@ -90,6 +90,32 @@ Test(jobs, standard_input_comes_from_a_file)
 	mem_free(CTL(0, "submit", "--wait", "--stdin", path, "--", "cat"));
 	is(CTL(0, "job", "cat", "last"), "from a file\n");
 	mem_free(path);
+	mem_free(CTL(2, "submit", "--stdin", "-", "--", "cat"));
+}
+
+Test(jobs, each_task_reads_a_file_of_its_own)
+{
+	char *one = cluster_file(c, "in-0", "zero\n"), *other = cluster_file(c, "in-1", "one\n"), *graph;
+
+	mem_free(CTL(0, "submit", "--wait", "--array", "0-1", "--stdin", "in-{index}", "--", "cat"));
+	is(CTL(0, "job", "cat", "last"), "zero\none\n");
+	/* Items that are absolute paths. */
+	cr_assert(asprintf(&graph, "%s\n%s\n", one, other) > 0);
+	mem_free(cluster_file(c, "paths", graph));
+	free(graph);
+	mem_free(CTL(0, "submit", "--wait", "--each-line", "paths", "--stdin", "{item}", "--", "cat"));
+	is(CTL(0, "job", "cat", "last"), "zero\none\n");
+	cr_assert(asprintf(&graph, "tasks:\n  a: {foreach: '%s/in-*', run: cat, stdin-file: '{item}'}\n", c->dir) > 0);
+	mem_free(cluster_file(c, "g.yaml", graph));
+	free(graph);
+	mem_free(CTL(0, "run", "--no-progress", "g.yaml"));
+	is(CTL(0, "job", "cat", "last"), "zero\none\n");
+	/* A single task has no items: its braces stay. */
+	mem_free(cluster_file(c, "{index}", "braces\n"));
+	mem_free(CTL(0, "submit", "--wait", "--stdin", "{index}", "--", "cat"));
+	is(CTL(0, "job", "cat", "last"), "braces\n");
+	mem_free(one);
+	mem_free(other);
 }
 
 Test(jobs, a_failing_task_shows_exit_code_and_stderr)
@@ -265,6 +291,7 @@ Test(jobs, a_million_tasks_go_in_at_once)
 Test(jobs, usage_errors_are_status_2)
 {
 	mem_free(CTL(2, "submit", "--cpus", "many", "--", "true"));
+	mem_free(CTL(2, "submit", "--resource", "cpus=2", "--", "true"));
 	mem_free(CTL(2, "submit", "--array", "9-1", "--", "true"));
 	mem_free(CTL(2, "submit"));
 	mem_free(CTL(2, "frobnicate"));
