@@ -14,6 +14,7 @@
 #define LINE_EVERY_US (1000u * US_PER_MS)
 #define SAMPLE_US     (500u * US_PER_MS)
 #define BAR_MAX	      40u
+#define BAR_MIN	      5u
 #define ERASE	      "\r\033[K"
 
 enum progress_style progress_choose(int wish)
@@ -115,32 +116,43 @@ static void add_bar(char *out, size_t cap, const struct totals *t, size_t width)
 	add(out, cap, bar);
 }
 
+/* How wide a bar may be beside n characters of text.  Where both do not fit the text is worth more. */
+static size_t bar_width(size_t width, size_t n)
+{
+	size_t bar = width / 3 < BAR_MAX ? width / 3 : BAR_MAX, around = n + strlen("[] ") + 1;
+
+	if (around + BAR_MIN > width)
+		return 0;
+	return bar < width - around ? bar : width - around;
+}
+
 void progress_write(const struct progress *p, const struct sc_progress *job, size_t width, char *out, size_t cap)
 {
 	struct totals t = totals_of(job);
 	double rate = progress_rate(p);
-	char text[64];
-	size_t bar = width / 3 < BAR_MAX ? width / 3 : BAR_MAX;
+	char counts[256], text[64];
+	size_t bar;
 
-	out[0] = '\0';
-	if (bar > 0)
-		add_bar(out, cap, &t, bar);
-	snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64 " done", t.done, t.all);
-	add(out, cap, text);
+	snprintf(counts, sizeof(counts), "%" PRIu64 "/%" PRIu64 " done", t.done, t.all);
 	if (t.failed > 0) {
 		snprintf(text, sizeof(text), ", %" PRIu64 " failed", t.failed);
-		add(out, cap, text);
+		add(counts, sizeof(counts), text);
 	}
 	if (t.cancelled > 0) {
 		snprintf(text, sizeof(text), ", %" PRIu64 " cancelled", t.cancelled);
-		add(out, cap, text);
+		add(counts, sizeof(counts), text);
 	}
 	if (rate > 0 && t.ended < t.all) {
-		add_rate(out, cap, rate);
-		add_eta(out, cap, (double)(t.all - t.ended) / rate);
+		add_rate(counts, sizeof(counts), rate);
+		add_eta(counts, sizeof(counts), (double)(t.all - t.ended) / rate);
 	} else if (job->state == SC_JOB_HELD) {
-		add(out, cap, ", held: waits for an earlier job");
+		add(counts, sizeof(counts), ", held: waits for an earlier job");
 	}
+	bar = bar_width(width, strlen(counts));
+	out[0] = '\0';
+	if (bar > 0)
+		add_bar(out, cap, &t, bar);
+	add(out, cap, counts);
 }
 
 static size_t terminal_width(void)

@@ -25,8 +25,22 @@ Test(progress, says_rate_and_time_left)
 	cr_expect_float_eq(progress_rate(&p), 50.0, 0.001);
 	progress_write(&p, &half, 0, line, sizeof(line));
 	cr_expect_str_eq(line, "512/1000 done, 3 failed, 50/s, ETA 10 s");
-	progress_write(&p, &half, 30, line, sizeof(line));
-	cr_expect(strncmp(line, "[#####.....] 512/1000", 21) == 0, "%s", line);
+	progress_write(&p, &half, 60, line, sizeof(line));
+	cr_expect_str_eq(line, "[########.........] 512/1000 done, 3 failed, 50/s, ETA 10 s");
+}
+
+Test(progress, on_a_narrow_terminal_the_bar_gives_way)
+{
+	struct progress p;
+	char line[256];
+
+	progress_begin(&p, PROGRESS_NONE);
+	for (size_t width = 0; width < 200; width++) {
+		progress_write(&p, &half, width, line, sizeof(line));
+		cr_expect((line[0] == '[') == (width >= 32), "%zu: %s", width, line);
+		cr_expect(width < 24 || strlen(line) < width, "%zu: %s", width, line);
+		cr_expect_not_null(strstr(line, "512/1000 done, 3 failed"));
+	}
 }
 
 Test(progress, the_rate_is_that_of_the_last_seconds)
@@ -46,6 +60,6 @@ Test(progress, an_empty_job_has_a_bar_too)
 	char line[256];
 
 	progress_begin(&p, PROGRESS_NONE);
-	progress_write(&p, &none, 30, line, sizeof(line));
+	progress_write(&p, &none, 54, line, sizeof(line));
 	cr_expect_str_eq(line, "[..........] 0/0 done, held: waits for an earlier job");
 }
