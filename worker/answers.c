@@ -215,6 +215,13 @@ void answers_flush(struct answers *a)
 	}
 }
 
+void answers_write(struct answers *a)
+{
+	answers_flush(a);
+	if (a->conn != NULL && !conn_is_closing(a->conn))
+		conn_flush(a->conn);
+}
+
 /* ---- collecting ----------------------------------------------------------------------------------------------- */
 
 void answers_done_all(struct answers *a, struct job *job, const struct column *tasks)

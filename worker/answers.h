@@ -41,4 +41,7 @@ int answers_are_urgent(const struct answers *a);
 /* Send what was collected. */
 void answers_flush(struct answers *a);
 
+/* The same, and written before anything else happens. */
+void answers_write(struct answers *a);
+
 #endif

@@ -70,8 +70,9 @@ struct task {
 	unsigned has_resources : 1;
 	unsigned silent : 1; /* nobody waits for an answer */
 	unsigned input_lost : 1;
-	struct slice item;    /* owned */
-	struct input *inputs; /* owned */
+	unsigned is_announced : 1; /* as running, before it was started */
+	struct slice item;	   /* owned */
+	struct input *inputs;	   /* owned */
 	uint32_t n_inputs;
 	uint32_t n_fetching;
 	struct holders *holders; /* shared */

@@ -175,7 +175,7 @@ typedef void (*task_action)(struct task_queue *q, struct task *t, struct outcome
 static void act_started(struct task_queue *q, struct task *t, struct outcome *o)
 {
 	(void)o;
-	if (t->silent)
+	if (t->silent || t->is_announced)
 		return;
 	t->is_fresh = 1;
 	TAILQ_INSERT_TAIL(&q->fresh, t, fresh);
@@ -466,6 +466,20 @@ static void answer_lost_inputs(struct task_queue *q)
 	}
 }
 
+/*
+ * A task may kill its agent before the end of the turn, in which those that were started are told of.  Then nobody
+ * knows which of them it was, and the next agent is its next victim.  So what was tried before is told of before it
+ * starts.
+ */
+static void announce_suspect(struct task_queue *q, struct task *t)
+{
+	if (t->attempt == 0 || t->silent || (t->group->kind != KIND_EXEC && t->group->kind != KIND_CALL))
+		return;
+	answers_running(q->p.answers, t->group->job, (uint32_t)t->key.task);
+	answers_write(q->p.answers);
+	t->is_announced = 1;
+}
+
 /* Start the first task of the queue; 0 when it has to wait. */
 static int start_first(struct task_queue *q, struct task *t, struct outcome *o)
 {
@@ -482,13 +496,14 @@ static int start_first(struct task_queue *q, struct task *t, struct outcome *o)
 		return 1;
 	}
 	if (!resources_take(q->p.resources, &t->group->request)) {
-		if (ops->follow == NULL || !ops->follow(q->executors[kind].x, t))
+		if (t->attempt > 0 || ops->follow == NULL || !ops->follow(q->executors[kind].x, t))
 			return 0;
 		task_event(q, t, EV_START, NULL);
 		return 1;
 	}
 	t->has_resources = 1;
 	t->started_us = loop_now_us(q->p.loop);
+	announce_suspect(q, t);
 	if (ops->start(q->executors[kind].x, t, o))
 		task_event(q, t, EV_START, NULL);
 	else

@@ -306,6 +306,36 @@ static int has_new_guardian(const void *arg)
 	return now != 0 && now != first_guardian;
 }
 
+/* Several tasks that kill their agent: the scheduler has to hear which one had started, or it will be so for ever. */
+Test(worker_life, killed_by_a_task_that_was_tried_before)
+{
+	struct proc *w = fake_worker(f, (const char *const[]){"--slots", "4", NULL});
+	struct column_writer task, attempt;
+	struct msg_tasks_assign m = {.job = 1};
+	const struct msg_tasks_running *running;
+	struct column_reader r;
+
+	fake_accept(f);
+	fake_define_shell(f, 1, 4, "kill -9 $PPID; exec sleep 1000");
+	column_writer_init(&task);
+	column_writer_init(&attempt);
+	for (uint64_t i = 0; i < 4; i++) {
+		column_put(&task, i);
+		column_put(&attempt, 1);
+	}
+	m.task = column_of(&task);
+	m.attempt = column_of(&attempt);
+	raw_send(f->raw, MSG_tasks_assign, &m);
+	column_writer_fini(&task);
+	column_writer_fini(&attempt);
+	running = &raw_expect(f->raw, MSG_tasks_running)->u.tasks_running;
+	cr_assert_eq(running->task.count, 1);
+	column_read(&r, &running->task);
+	cr_assert_eq(column_next(&r), 0);
+	cr_assert_eq(proc_wait_exit(w, PROC_DEADLINE_MS), 128 + SIGKILL);
+	proc_free(w);
+}
+
 Test(worker_life, another_guardian_when_one_dies)
 {
 	struct proc *w = fake_worker(f, NULL);
