@@ -12,8 +12,6 @@
 #include "client/ctl/outputs.h"
 #include "client/ctl/wait.h"
 
-#define FAILURES_SHOWN 10u
-
 struct run {
 	struct ctl *ctl;
 	struct graph *graph;
@@ -120,7 +118,7 @@ static int report(struct run *r, const struct wait *w)
 		ctl_note(r->ctl, "job %" PRIu64 " %s%s%s", r->id, sc_job_state_name(w->last.state),
 			 w->last.text[0] != '\0' ? ": " : "", w->last.text);
 		if (w->last.state == SC_JOB_FAILED)
-			tell_failures(r->ctl, r->id, FAILURES_SHOWN, failures);
+			tell_failures(r->ctl, w, failures);
 	}
 	json_put(r->json, F_failures, failures);
 	return status;

@@ -17,7 +17,6 @@
 
 #define LINES_MAX	((size_t)16 * 1024 * 1024)
 #define LINES_MAX_BYTES ((size_t)1 << 30)
-#define FAILURES_SHOWN	1u
 
 /* What is put together from the options. */
 struct submission {
@@ -315,7 +314,7 @@ static int report_wait(struct ctl *c, const struct wait *w, json_t *o)
 		ctl_note(c, "job %" PRIu64 " %s%s%s", w->job, sc_job_state_name(w->last.state),
 			 w->last.text[0] != '\0' ? ": " : "", w->last.text);
 		if (w->last.state == SC_JOB_FAILED)
-			tell_failures(c, w->job, FAILURES_SHOWN, failures);
+			tell_failures(c, w, failures);
 	}
 	json_put_text(o, F_state, sc_job_state_name(w->last.state));
 	json_put_counts(o, w->last.counts);
@@ -326,7 +325,8 @@ static int report_wait(struct ctl *c, const struct wait *w, json_t *o)
 
 static int wait_submitted(struct ctl *c, uint64_t id, json_t *o)
 {
-	struct wait w = {.job = id, .timeout_us = UINT64_MAX, .style = progress_choose(c->json ? 0 : -1)};
+	int silent = c->json || cli_has(&c->cli, "no-progress");
+	struct wait w = {.job = id, .timeout_us = UINT64_MAX, .style = progress_choose(silent ? 0 : -1)};
 	int status;
 
 	interrupt_begin(NULL);

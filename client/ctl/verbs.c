@@ -27,6 +27,7 @@ const struct opt_row cli_global_options[] = {
 
 static const struct opt_row submit_options[] = {
 	{"wait", OPT_FLAG, NULL, "wait for the end; exit status 1 when the job failed", NULL},
+	{"no-progress", OPT_FLAG, NULL, "do not show progress while waiting", NULL},
 	{"name", OPT_VALUE, "NAME", "name of the job [name of the command]", NULL},
 	{"array", OPT_VALUE, "A-B[:STEP]", "a task for each index", NULL},
 	{"each-line", OPT_VALUE, "FILE", "a task for each line of a file (-: standard input)", "FILE"},

@@ -13,6 +13,7 @@
 
 #define TICK_MS		 100u
 #define TAIL_LINES	 10u
+#define FAILURES_SHOWN	 10u
 #define FAILED_LOOKED_AT 200u /* failed tasks looked at to find those that failed of themselves */
 
 struct waiting {
@@ -122,27 +123,26 @@ static json_t *failure_json(const struct sc_task_info *t)
 
 static void tell_failure(struct ctl *c, const struct sc_task_info *t, json_t *json)
 {
-	if (json != NULL)
-		json_array_append_new(json, failure_json(t));
+	json_array_append_new(json, failure_json(t));
 	ctl_note(c, "  %s: %s%s%s%s", t->key, t->text[0] != '\0' ? t->text : t->reason,
 		 t->worker[0] != '\0' ? " (on " : "", t->worker, t->worker[0] != '\0' ? ")" : "");
 	print_tail(&t->stderr_tail);
 }
 
-int tell_failures(struct ctl *c, uint64_t job, size_t limit, json_t *json)
+int tell_failures(struct ctl *c, const struct wait *w, json_t *json)
 {
 	const struct sc_task_row *row;
 	struct sc_tasks *tasks;
-	size_t told = 0, looked = 0;
-	sc_err err = sc_client_list_tasks(c->client, job, 1u << SC_TASK_FAILED, NULL, &tasks);
+	uint64_t told = 0, looked = 0;
+	sc_err err = sc_client_list_tasks(c->client, w->job, 1u << SC_TASK_FAILED, NULL, &tasks);
 
 	if (err != SC_OK)
 		return ctl_failed(c, err);
-	while ((err = sc_tasks_next(tasks, &row)) == SC_OK && row != NULL && told < limit &&
+	while ((err = sc_tasks_next(tasks, &row)) == SC_OK && row != NULL && told < FAILURES_SHOWN &&
 	       looked++ < FAILED_LOOKED_AT) {
 		struct sc_task_info *t;
 
-		err = sc_client_show_task(c->client, job, row->key, &t);
+		err = sc_client_show_task(c->client, w->job, row->key, &t);
 		if (err != SC_OK)
 			break;
 		if (t->cause != SC_FAIL_INPUT) { /* those only follow from others */
@@ -152,5 +152,8 @@ int tell_failures(struct ctl *c, uint64_t job, size_t limit, json_t *json)
 		sc_task_info_free(t);
 	}
 	sc_tasks_free(tasks);
+	if (told < w->last.counts[SC_TASK_FAILED])
+		ctl_note(c, "  and %" PRIu64 " more failed, of themselves or because of others",
+			 w->last.counts[SC_TASK_FAILED] - told);
 	return err == SC_OK ? EXIT_DONE : ctl_failed(c, err);
 }

@@ -26,9 +26,9 @@ struct wait {
 int wait_for_job(struct ctl *c, struct wait *w);
 
 /*
- * Tell about the tasks that failed of themselves, at most `limit`: on standard error, and appended to `json` if that is
- * not NULL.
+ * Tell about the tasks of a job that has failed, the first ten of those that failed of themselves, on standard error,
+ * and append them to `json`.
  */
-int tell_failures(struct ctl *c, uint64_t job, size_t limit, json_t *json);
+int tell_failures(struct ctl *c, const struct wait *w, json_t *json);
 
 #endif

@@ -130,6 +130,18 @@ Test(jobs, a_failing_task_shows_exit_code_and_stderr)
 	is(CTL(0, "job", "cat", "1", "--stderr"), "why\n");
 }
 
+Test(jobs, of_many_failures_the_first_are_shown)
+{
+	struct run r = cluster_ctl(c, "submit", "--wait", "--no-progress", "--array", "0-29", "--", "sh", "-c",
+				   "exit $((SCHED_INDEX % 2))", NULL);
+
+	cr_expect_eq(r.status, 1);
+	cr_expect_not_null(strstr(r.err, "  sh-19: exit code 1 (on w"), "%s", r.err);
+	cr_expect_not_null(strstr(r.err, "\n  and 5 more failed"), "%s", r.err);
+	cr_expect(strstr(r.err, "sh-21") == NULL && strstr(r.err, "/30") == NULL, "%s", r.err);
+	run_free(&r);
+}
+
 Test(jobs, a_killed_task_shows_its_signal)
 {
 	mem_free(CTL(1, "submit", "--wait", "--name", "bad", "--", "sh", "-c", "kill -SEGV $$"));
