@@ -307,6 +307,14 @@ uninstall:
 	rm -f $(prefix)/share/bash-completion/completions/schedctl $(prefix)/share/zsh/site-functions/_schedctl
 	rm -rf $(prefix)/share/doc/sched
 
+# ---- lint -------------------------------------------------------------------------------------------------------
+
+.PHONY: lint format
+lint: docs-check
+	@tests/lint
+format:
+	clang-format -i $(shell find base proto net scheduler worker client bench tests docs/gen examples -name '*.[ch]')
+
 # ---- help -------------------------------------------------------------------------------------------------------
 
 define HELP

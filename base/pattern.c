@@ -11,7 +11,8 @@ static enum place placeholder(const char *p, size_t n, size_t *len)
 	static const struct {
 		const char *text;
 		enum place place;
-	} all[] = {{"{item}", P_ITEM}, {"{index}", P_INDEX}, {"{key}", P_KEY}, {"{job}", P_JOB}, {"{attempt}", P_ATTEMPT}};
+	} all[] = {
+		{"{item}", P_ITEM}, {"{index}", P_INDEX}, {"{key}", P_KEY}, {"{job}", P_JOB}, {"{attempt}", P_ATTEMPT}};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		*len = strlen(all[i].text);

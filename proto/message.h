@@ -18,8 +18,8 @@
 #include "proto/constants.h"
 #include "proto/sched_error.h"
 
-#define PROTO_VERSION_MIN 1
-#define PROTO_VERSION_MAX 1
+#define PROTO_VERSION_MIN 1u
+#define PROTO_VERSION_MAX 1u
 
 /* C types of the field types. */
 typedef uint64_t msg_U64;

@@ -274,10 +274,10 @@ static void forget(struct store *s, struct entry *e)
 {
 	count(s, e->result, -1);
 	result_unref(e->result);
-	HASH_DEL(s->entries, e); /* NOLINT(clang-analyzer-core.NullDereference): e is in the table */
+	HASH_DEL(s->entries, e);
 	LIST_REMOVE(e, of_job);
 	if (LIST_EMPTY(&e->job->entries)) {
-		HASH_DEL(s->jobs, e->job); /* NOLINT(clang-analyzer-core.NullDereference): so is its job */
+		HASH_DEL(s->jobs, e->job);
 		mem_free(e->job);
 	}
 	mem_free(e);

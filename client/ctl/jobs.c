@@ -1,4 +1,5 @@
 /* jobs.c - `schedctl job list|show|wait|cancel|forget`. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -279,6 +280,7 @@ static int act_on_jobs(struct ctl *c, const uint64_t *ids, sc_err (*act)(struct 
 {
 	int status = EXIT_DONE;
 
+	assert(ids != NULL && "names become numbers first");
 	for (size_t i = 0; i < c->cli.n_args; i++) {
 		uint64_t n;
 		sc_err err = act(c->client, ids[i], &n);
