@@ -16,6 +16,8 @@
 struct cat {
 	struct ctl *ctl;
 	uint64_t job;
+	int is_one;	  /* a task was named */
+	uint64_t dropped; /* results of tasks between others: that they are gone is how it should be */
 	uint64_t missing;
 	uint64_t missing_tasks[MISSING_SHOWN];
 	char missing_why[MISSING_SHOWN][160];
@@ -27,6 +29,10 @@ struct cat {
 
 static void note_missing(struct cat *cat, const struct sc_part *part)
 {
+	if (part->state == SC_TASK_RELEASED && !cat->is_one) {
+		cat->dropped++;
+		return;
+	}
 	if (cat->missing < MISSING_SHOWN) {
 		cat->missing_tasks[cat->missing] = part->task;
 		snprintf(cat->missing_why[cat->missing], sizeof(cat->missing_why[0]), "%s", part->text);
@@ -99,6 +105,9 @@ static void tell_missing(struct cat *cat)
 	}
 	if (cat->missing > MISSING_SHOWN)
 		ctl_note(cat->ctl, "schedctl: and %" PRIu64 " more", cat->missing - MISSING_SHOWN);
+	if (cat->dropped > 0)
+		ctl_note(cat->ctl, "%" PRIu64 " result%s dropped when no task needed %s any more", cat->dropped,
+			 cat->dropped == 1 ? " was" : "s were", cat->dropped == 1 ? "it" : "them");
 }
 
 /* --task KEY as a number. */
@@ -155,6 +164,7 @@ int verb_job_cat(struct ctl *c)
 		status = find_number(c, cat.job, key, &task);
 		fetch.tasks = &task;
 		fetch.n_tasks = 1;
+		cat.is_one = 1;
 	}
 	if (status != EXIT_DONE)
 		return status;

@@ -112,6 +112,11 @@ static const char run_more[] = "Paths in the file are relative to the current di
 			       "second one ends schedctl at\n"
 			       "once.";
 
+static const char cat_more[] =
+	"A result that only other tasks needed is dropped when they have ended, and left out, unless its task has "
+	"`keep`\n"
+	"in the graph file.  Exit status 1 when a result is missing for another reason, or is that of --task.";
+
 const struct verb cli_verbs[] = {
 	{"submit", "-- COMMAND [ARG]...", "Submit a command line as a job", submit_more, submit_options, 1, ANY, 1,
 	 verb_submit, NULL},
@@ -123,7 +128,7 @@ const struct verb cli_verbs[] = {
 	 ANY, 0, verb_job_wait, NULL},
 	{"job cancel", "JOB...", "Stop all that has not ended of jobs", NULL, no_options, 1, ANY, 0, verb_job_cancel,
 	 NULL},
-	{"job cat", "JOB", "Print the results of a job's tasks, in their order", NULL, job_cat_options, 1, 1, 0,
+	{"job cat", "JOB", "Print the results of a job's tasks, in their order", cat_more, job_cat_options, 1, 1, 0,
 	 verb_job_cat, NULL},
 	{"job forget", "JOB...|--all", "Drop ended jobs and their results", NULL, job_forget_options, 0, ANY, 0,
 	 verb_job_forget, NULL},

@@ -154,6 +154,24 @@ Test(jobs, a_command_that_does_not_exist_fails_with_that_reason)
 	has(CTL(0, "task", "show", "1", "bad"), "cannot run 'no-such-command': No such file or directory");
 }
 
+Test(jobs, a_result_between_tasks_is_dropped_and_not_missed)
+{
+	struct run r;
+
+	mem_free(cluster_file(c, "g.yaml",
+			      "tasks:\n"
+			      "  a: {foreach: 0-2, run: 'echo {index}'}\n"
+			      "  b: {inputs: [a], stdin: a, run: cat}\n"));
+	mem_free(CTL(0, "run", "--no-progress", "g.yaml"));
+	r = cluster_ctl(c, "job", "cat", "1", NULL);
+	cr_expect_eq(r.status, 0);
+	cr_expect_str_eq(r.out, "0\n1\n2\n");
+	cr_expect_str_eq(r.err, "3 results were dropped when no task needed them any more\n");
+	run_free(&r);
+	mem_free(CTL(1, "job", "cat", "1", "--task", "a-1"));
+	has(CTL(0, "--json", "job", "cat", "1"), "\"state\": \"released\",\n      \"error\": ");
+}
+
 Test(jobs, a_directory_that_is_not_there_fails_with_that_reason)
 {
 	mem_free(CTL(1, "submit", "--wait", "--name", "bad", "--cwd", "/no/such/dir", "--", "true"));
