@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "client/ctl/json.h"
+#include "client/ctl/table.h"
 
 #define RED   "\033[31m"
 #define PLAIN "\033[0m"
@@ -22,10 +23,14 @@
 /* In JSON mode a program reads standard output: tell it there as well. */
 static void say_error(struct ctl *c, const char *code, const char *text)
 {
+	struct buf clean;
 	json_t *o;
 
+	buf_init(&clean, 0);
+	text_harmless(&clean, text, strlen(text));
 	fflush(stdout);
-	fprintf(stderr, "%sschedctl:%s %s\n", c->color_err ? RED : "", c->color_err ? PLAIN : "", text);
+	fprintf(stderr, "%sschedctl:%s %s\n", c->color_err ? RED : "", c->color_err ? PLAIN : "", buf_str(&clean));
+	buf_fini(&clean);
 	if (!c->json)
 		return;
 	o = json_object();
@@ -65,14 +70,20 @@ int ctl_usage(struct ctl *c, const char *fmt, ...)
 
 void ctl_note(const struct ctl *c, const char *fmt, ...)
 {
+	struct buf text, clean;
 	va_list ap;
 
 	(void)c;
-	fflush(stdout);
+	buf_init(&text, 0);
+	buf_init(&clean, 0);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	text_harmless(&clean, text.data, text.len);
+	fflush(stdout);
+	fprintf(stderr, "%s\n", buf_str(&clean));
+	buf_fini(&text);
+	buf_fini(&clean);
 }
 
 int ctl_status_of(sc_err err)

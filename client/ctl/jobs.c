@@ -196,6 +196,17 @@ static int check_exists(struct ctl *c, uint64_t id)
 	return row != NULL ? EXIT_DONE : ctl_fail(c, EXIT_WORK_FAILED, "there is no job %" PRIu64, id);
 }
 
+static void print_end(const struct wait *w)
+{
+	struct buf clean;
+
+	buf_init(&clean, 0);
+	text_harmless(&clean, w->last.text, strlen(w->last.text));
+	printf("job %" PRIu64 " %s%s%s\n", w->job, sc_job_state_name(w->last.state), clean.len > 0 ? ": " : "",
+	       buf_str(&clean));
+	buf_fini(&clean);
+}
+
 enum waited {
 	WAITED_DONE,
 	WAITED_FAILED,	/* the job has; on with the next */
@@ -218,8 +229,7 @@ static enum waited wait_one(struct ctl *c, struct wait *w, json_t *list, int *st
 		return WAITED_NO_MORE;
 	}
 	if (!c->json)
-		printf("job %" PRIu64 " %s%s%s\n", w->job, sc_job_state_name(w->last.state),
-		       w->last.text[0] != '\0' ? ": " : "", w->last.text);
+		print_end(w);
 	return w->last.state == SC_JOB_DONE ? WAITED_DONE : WAITED_FAILED;
 }
 
