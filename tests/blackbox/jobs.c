@@ -154,6 +154,17 @@ Test(jobs, a_command_that_does_not_exist_fails_with_that_reason)
 	has(CTL(0, "task", "show", "1", "bad"), "cannot run 'no-such-command': No such file or directory");
 }
 
+Test(jobs, escape_sequences_in_reasons_do_not_reach_the_terminal)
+{
+	struct run r = cluster_ctl(c, "submit", "--wait", "--name", "x", "--", "./\033[31mred", NULL);
+
+	cr_expect_eq(r.status, 1);
+	cr_expect(strstr(r.err, "?[31mred") != NULL && strchr(r.err, '\033') == NULL, "%s", r.err);
+	run_free(&r);
+	has(CTL(1, "job", "wait", "1"), "cannot run './?[31mred'");
+	has(CTL(0, "task", "explain", "1", "x"), "cannot run './?[31mred'");
+}
+
 Test(jobs, a_result_between_tasks_is_dropped_and_not_missed)
 {
 	struct run r;
