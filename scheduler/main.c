@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "base/std_fds.h"
 #include "net/access.h"
 #include "scheduler/http.h"
 #include "scheduler/scheduler.h"
@@ -216,6 +217,10 @@ int main(int argc, char **argv)
 	sc_err err;
 	int status;
 
+	if (std_fds_ensure(O_RDWR) != 0) {
+		perror("sched: /dev/null");
+		return 1;
+	}
 	if (parse_arguments(argc, argv, &a, &status))
 		return status;
 	mem_adopt_libraries();

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/std_fds.h"
 #include "worker/agent.h"
 #include "worker/guard.h"
 #include "worker/settings.h"
@@ -28,17 +29,11 @@ static const struct {
 	{"--remove-tree", sweeper_main},
 };
 
-/* Descriptors 0 to 2 exist, so that no file of ours becomes one of them; whatever else was inherited stays with us. */
+/* Whatever was inherited besides the standard descriptors stays with us. */
 static int tidy_descriptors(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
+	if (std_fds_ensure(O_RDWR) != 0)
 		return -1;
-	close(fd);
 	syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */);
 	return 0;
 }

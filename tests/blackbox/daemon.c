@@ -235,6 +235,41 @@ Test(daemon, a_peer_cannot_write_lines_of_the_log)
 }
 
 /* Else a page of workers would not fit into an answer. */
+/* Started without standard descriptors, neither program writes into a descriptor that is something else by then. */
+Test(daemon, closed_standard_descriptors)
+{
+	static const char line[] = "exec 3>&1 1>&-; \"$0\" --access-file \"$1\" job list 2>&3; "
+				   "exec \"$2\" --access-file \"$3\" <&- 2>&- 3>&-";
+	struct cluster *c = cluster_start(&(struct cluster_spec){0}), without;
+	char *ctl = proc_program("schedctl"), *sched = proc_program("sched"), path[64], place[4096];
+	char *other = cluster_file(c, "other", "");
+	const char *args[] = {"-c", line, ctl, c->access_file, sched, other, NULL};
+	struct proc *p;
+
+	cr_assert_eq(unlink(other), 0);
+	p = proc_start(&(struct proc_spec){.program = "sh", .args = args});
+	proc_wait_line(p, "schedctl: cannot write to standard output: Bad file descriptor", PROC_DEADLINE_MS);
+	without = *c;
+	without.access_file = other;
+	cluster_until(&without, "NAME", PROC_DEADLINE_MS, "worker", "list", NULL);
+	for (int fd = 0; fd <= 2; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)proc_pid(p), fd);
+		n = readlink(path, place, sizeof(place) - 1);
+		cr_assert_gt(n, 0);
+		place[n] = '\0';
+		cr_assert_str_eq(place, "/dev/null");
+	}
+	proc_signal(p, SIGTERM);
+	cr_assert_eq(proc_wait_exit(p, PROC_DEADLINE_MS), 0);
+	proc_free(p);
+	mem_free(other);
+	mem_free(ctl);
+	mem_free(sched);
+	cluster_stop(c);
+}
+
 Test(daemon, labels_without_end_are_refused)
 {
 	struct cluster *c = cluster_start(&(struct cluster_spec){0});
