@@ -55,7 +55,7 @@ struct job {
 	struct slice *items; /* likewise */
 	char *item_bytes;
 	uint64_t counts[TASK_STATES];
-	uint32_t n_unanswered; /* tasks a worker has to answer for, cancelled ones among them */
+	uint32_t n_unanswered;		 /* tasks a worker has to answer for, cancelled ones among them */
 	uint64_t submitted_us, ended_us; /* ended_us: 0 until then */
 	uint32_t n_after;		 /* jobs that have to succeed first and have not ended */
 	uint64_t *followers;		 /* ids of jobs that wait for this one */
