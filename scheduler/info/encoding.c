@@ -276,18 +276,18 @@ static sc_err collect(struct info_encoder *e, uint64_t from, uint32_t sections, 
 		if (r->changed <= from || err != SC_OK)
 			break;
 		if (r->is_gone) {
-			if (from != 0 && r->born <= from && (sections & (INFO_MEMBERS | INFO_METRICS)) != 0)
+			if (from != 0 && r->born <= from && (sections & (INFO_SECTION_MEMBERS | INFO_SECTION_METRICS)) != 0)
 				column_put(&e->columns[GONE], r->worker);
 			continue;
 		}
 		if (!info_filter_matches(f, r))
 			continue;
-		if ((sections & INFO_MEMBERS) != 0 && r->identity_changed > from)
+		if ((sections & INFO_SECTION_MEMBERS) != 0 && r->identity_changed > from)
 			err = put_identity(e, r);
-		if ((sections & INFO_METRICS) != 0)
+		if ((sections & INFO_SECTION_METRICS) != 0)
 			put_metrics(e, r);
 	}
-	if ((sections & INFO_TOTALS) != 0) {
+	if ((sections & INFO_SECTION_TOTALS) != 0) {
 		struct info_totals t = filtered_totals(e->cluster, f);
 
 		put_totals(e, &t);
@@ -375,6 +375,28 @@ static sc_err encode(struct info_encoder *e, const struct info_filter *f, struct
 	return err;
 }
 
+/* The key is compared as bytes, padding and all. */
+static void make_key(struct info_encoding *key, uint64_t from, uint32_t sections, const struct info_filter *f)
+{
+	memset(key, 0, sizeof(*key));
+	key->key.from = from;
+	key->key.sections = sections;
+	key->key.filter = f == NULL ? 0 : f->number;
+}
+
+struct info_encoding *info_encoded(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *f)
+{
+	struct info_encoding *x, key;
+
+	make_key(&key, from, sections, f);
+	HASH_FIND(hh, e->table, &key.key, sizeof(key.key), x);
+	if (x == NULL)
+		return NULL;
+	e->counts.cache_hits++;
+	x->n_refs++;
+	return x;
+}
+
 sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *f,
 		   struct info_encoding **out)
 {
@@ -382,17 +404,10 @@ sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, con
 	sc_err err;
 
 	assert(!e->cluster->changed && "an epoch in the making cannot be told");
-	memset(&key, 0, sizeof(key)); /* the key is compared as bytes */
-	key.key.from = info_can_delta(e->cluster, from) ? from : 0;
-	key.key.sections = sections;
-	key.key.filter = f == NULL ? 0 : f->number;
-	HASH_FIND(hh, e->table, &key.key, sizeof(key.key), x);
-	if (x != NULL) {
-		e->counts.cache_hits++;
-		x->n_refs++;
-		*out = x;
+	make_key(&key, info_can_delta(e->cluster, from) ? from : 0, sections, f);
+	*out = info_encoded(e, key.key.from, sections, f);
+	if (*out != NULL)
 		return SC_OK;
-	}
 	x = mem_calloc(1, sizeof(*x));
 	if (x == NULL)
 		return SC_NOMEM;
