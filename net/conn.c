@@ -402,6 +402,56 @@ sc_err conn_send(struct conn *c, msg_type type, const void *m)
 	return SC_OK;
 }
 
+/* What evbuffer calls back with; one per send. */
+struct shared_bytes {
+	void (*release)(void *arg);
+	void *arg;
+};
+
+static void shared_written(const void *bytes, size_t n_bytes, void *arg)
+{
+	struct shared_bytes *s = arg;
+
+	(void)bytes;
+	(void)n_bytes;
+	s->release(s->arg);
+	mem_free(s);
+}
+
+sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void *bytes, size_t n_bytes,
+			void (*release)(void *arg), void *arg)
+{
+	uint8_t head[FRAME_HEADER_BYTES];
+	struct shared_bytes *shared;
+	sc_err err;
+
+	if (c->closing)
+		return SC_CLOSED;
+	frame_pending(c); /* what was sent before goes first */
+	err = msg_encode_head(&c->pending, type, m, n_bytes);
+	if (err == SC_OK && c->pending.len + n_bytes > c->peer_max_frame_bytes)
+		err = SC_TOO_BIG;
+	shared = err == SC_OK ? mem_malloc(sizeof(*shared)) : NULL;
+	if (err == SC_OK && shared == NULL)
+		err = SC_NOMEM;
+	if (err != SC_OK) {
+		buf_reset(&c->pending);
+		return err;
+	}
+	*shared = (struct shared_bytes){release, arg};
+	frame_header_write(head, &(struct frame_header){(uint32_t)(c->pending.len + n_bytes), 0, c->out_sequence});
+	c->out_sequence = (c->out_sequence + 1) & FRAME_SEQUENCE_MASK;
+	if (evbuffer_add(c->out, head, sizeof(head)) != 0 || evbuffer_add(c->out, c->pending.data, c->pending.len) != 0 ||
+	    evbuffer_add_reference(c->out, bytes, n_bytes, shared_written, shared) != 0) {
+		mem_free(shared);
+		broken(c, SC_NOMEM, NULL);
+		return SC_NOMEM;
+	}
+	buf_reset(&c->pending);
+	mark_dirty(c);
+	return SC_OK;
+}
+
 static void send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, va_list ap)
 {
 	struct msg_error m = {.request = request, .code = (uint64_t)code};

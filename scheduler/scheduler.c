@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "scheduler/info_link.h"
 
 #define STOP_LINGER_US (200u * US_PER_MS) /* for the last messages to be written */
 
@@ -27,7 +28,9 @@ static sc_err on_peer(struct conn *c, const char *role, void *arg)
 
 	if (s->stopping)
 		return SC_SHUTDOWN;
-	return strcmp(role, ROLE_WORKER) == 0 ? worker_link_new(s, c) : client_link_new(s, c);
+	if (strcmp(role, ROLE_WORKER) == 0)
+		return worker_link_new(s, c);
+	return client_link_new(s, c, strcmp(role, ROLE_WORKER_CLIENT) == 0);
 }
 
 static void check(struct scheduler *s)
@@ -142,7 +145,7 @@ sc_err scheduler_new(struct loop *l, const struct options *o, const struct acces
 	TAILQ_INIT(&s->clients);
 	sc = server_config_of(s);
 	if (core_new(&co, &s->core) != SC_OK || server_new(l, &sc, &s->server) != SC_OK ||
-	    outbox_new(&s->outbox) != SC_OK || watch_table_new(s, &s->watches) != SC_OK ||
+	    outbox_new(&s->outbox) != SC_OK || watch_table_new(s, &s->watches) != SC_OK || info_link_new(s, &s->info) != SC_OK ||
 	    loop_timer_new(l, on_core_timer, s, &s->core_timer) != SC_OK ||
 	    loop_timer_new(l, on_watch_timer, s, &s->watch_timer) != SC_OK) {
 		scheduler_free(s);
@@ -177,6 +180,7 @@ void scheduler_free(struct scheduler *s)
 	loop_end_turn(s->loop);
 	outbox_free(s->outbox);
 	watch_table_free(s->watches);
+	info_link_free(s->info);
 	core_free(s->core);
 	mem_free(s->peers);
 	mem_free(s);
