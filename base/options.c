@@ -2,6 +2,7 @@
 #include "base/options.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,14 +153,14 @@ static const struct opt *find(const char *key)
 static const struct opt *nearest(const char *key)
 {
 	const struct opt *best = NULL;
-	unsigned best_distance = TEXT_SLIP_MAX + 1;
+	unsigned best_distance = UINT_MAX;
 
 	for (size_t k = 0; k < N_OPTS; k++) {
 		char full[64];
 		unsigned distance;
 
 		snprintf(full, sizeof(full), "%s.%s", table[k].section, table[k].key);
-		distance = text_distance(key, full);
+		distance = text_slip(key, full);
 		if (distance < best_distance) {
 			best_distance = distance;
 			best = &table[k];

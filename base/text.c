@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,25 +39,40 @@ sc_err text_i64(const char *s, int64_t *out)
 	return SC_OK;
 }
 
+#define DECIMAL_MAX 40 /* characters */
+
 struct unit {
 	const char *name;
 	double factor;
 };
 
+/* Digits, perhaps with a point among them; strtod() would expect the program's locale to write it so. */
+static sc_err decimal(const char *s, size_t n, double *out)
+{
+	double v = 0.0, unit = 1.0;
+	int after_point = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '.') {
+			if (after_point++)
+				return SC_INVALID;
+			continue;
+		}
+		v = v * 10.0 + (s[i] - '0');
+		if (after_point)
+			unit *= 10.0;
+	}
+	*out = v / unit;
+	return SC_OK;
+}
+
 /* A plain decimal number (no sign, exponent, hex) followed by one of the units. */
 static sc_err number_with_unit(const char *s, const struct unit *units, uint64_t *out)
 {
 	size_t digits = strspn(s, "0123456789.");
-	char number[40];
 	double v;
-	char *end;
 
-	if (digits == 0 || digits >= sizeof(number) || s[0] == '.')
-		return SC_INVALID;
-	memcpy(number, s, digits);
-	number[digits] = '\0';
-	v = strtod(number, &end);
-	if (*end != '\0')
+	if (digits == 0 || digits >= DECIMAL_MAX || s[0] == '.' || decimal(s, digits, &v) != SC_OK)
 		return SC_INVALID;
 	s += digits;
 	s += strspn(s, " ");
@@ -205,6 +219,8 @@ int text_equal_secret(const char *a, const char *b)
 	return diff == 0;
 }
 
+#define SLIP_MAX 3u
+
 unsigned text_distance(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
@@ -231,6 +247,14 @@ unsigned text_distance(const char *a, const char *b)
 		}
 	}
 	return row[m];
+}
+
+unsigned text_slip(const char *word, const char *known)
+{
+	unsigned distance = text_distance(word, known);
+	size_t len = strlen(known);
+
+	return distance <= SLIP_MAX && distance <= (len + 1) / 2 && distance < len ? distance : UINT_MAX;
 }
 
 int text_is_name(const char *s, size_t len)

@@ -41,9 +41,12 @@ void text_random_hex(char *out, size_t n_bytes);
 int text_equal_secret(const char *a, const char *b);
 
 /* How many letters have to be changed, added or left out to make one of the other; at least UINT_MAX / 2 when either is
- * longer than 60 bytes.  Up to 3 is taken for a slip, see "did you mean". */
+ * longer than 60 bytes. */
 unsigned text_distance(const char *a, const char *b);
-#define TEXT_SLIP_MAX 3u
+
+/* The distance, when it is small enough for `word` to be a slip of the pen ("did you mean"): at most 3 letters, and at
+ * most half of `known`, lest every short word is near to every other.  Else UINT_MAX. */
+unsigned text_slip(const char *word, const char *known);
 
 /* Whether s may be the name of a job, namespace, pool, worker, resource, group: 1..200 bytes of A-Za-z0-9_.-+:@, not
  * starting with a dot (a key is also a file name). */

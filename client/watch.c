@@ -9,6 +9,7 @@
 #include "client/link.h"
 
 #define TEXT_BYTES	    4097
+#define INTERVAL_MAX_MS	    3600000u
 #define DEFAULT_INTERVAL_MS 500u /* when the caller names none but needs to know how far it is */
 
 /* The text of the progress last returned to this thread. */
@@ -56,13 +57,18 @@ static int on_state(struct call *c, const struct msg *m)
 	return sc_job_state_is_final(m->u.job_state.state);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void watch_init(struct watch *w, struct sc_client *client, uint64_t job_id, uint64_t interval_ms)
 {
 	memset(w, 0, sizeof(*w));
 	call_init(&w->call, client, MSG_job_watch, MSG_job_state);
 	w->call.on_answer = on_state;
 	w->call.request.u.job_watch.job = job_id;
-	w->call.request.u.job_watch.interval_ms = interval_ms < 3600000 ? interval_ms : 3600000;
+	w->call.request.u.job_watch.interval_ms = earlier(interval_ms, INTERVAL_MAX_MS);
 	if (interval_ms == 0) /* answered only at the end of the job */
 		w->call.timeout_us = 0;
 }
@@ -97,11 +103,6 @@ static int wait_for_news(struct watch *w, uint64_t until_us, struct sc_progress 
 	return is_over;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Follow the job to its end or the caller's. */
 static sc_err follow(struct watch *w, uint64_t interval_ms, uint64_t timeout_us, sc_progress_fn fn, void *arg,
 		     struct sc_progress *now)
@@ -134,6 +135,7 @@ sc_err sc_client_wait(struct sc_client *client, uint64_t job_id, uint64_t interv
 	uint64_t asked_ms = 0;
 	sc_err err;
 
+	interval_ms = earlier(interval_ms, INTERVAL_MAX_MS);
 	if (fn != NULL && interval_ms > 0)
 		asked_ms = interval_ms;
 	else if (timeout_us != UINT64_MAX) /* how far it is then is wanted */

@@ -226,6 +226,8 @@ static sc_err bytes_of(const msgpack_object *o, struct slice *out)
 		*out = (struct slice){o->via.bin.ptr, o->via.bin.size};
 	else
 		return SC_MALFORMED;
+	if (out->n == 0) /* msgpack-c may say NULL */
+		out->p = "";
 	return SC_OK;
 }
 

@@ -17,7 +17,7 @@
 struct watch {
 	TAILQ_ENTRY(watch) of_client;
 	TAILQ_ENTRY(watch) of_tick; /* of those with an interval */
-	struct watch *of_job;	    /* next watch of the same job */
+	LIST_ENTRY(watch) of_job;
 	struct client_peer *client;
 	uint64_t job, request, interval_us, due_us;
 	uint64_t told[TASK_STATES];
@@ -25,7 +25,7 @@ struct watch {
 
 struct watched_job {
 	uint64_t job;
-	struct watch *first;
+	LIST_HEAD(, watch) watches;
 	UT_hash_handle hh;
 };
 
@@ -115,9 +115,10 @@ static struct watched_job *watched(struct watch_table *t, uint64_t job, int make
 	return wj;
 }
 
-/* Out of the lists of its client and the clock; the caller unlinks it from its job's. */
+/* Out of all lists. */
 static void release(struct watch_table *t, struct watch *w)
 {
+	LIST_REMOVE(w, of_job);
 	TAILQ_REMOVE(&w->client->watches, w, of_client);
 	w->client->n_watches--;
 	if (w->interval_us > 0)
@@ -157,8 +158,7 @@ sc_err watch_add(struct client_peer *p, struct job *j, uint64_t request, uint64_
 	}
 	w->interval_us = interval_us;
 	w->due_us = loop_now_us(p->scheduler->loop) + interval_us;
-	w->of_job = wj->first;
-	wj->first = w;
+	LIST_INSERT_HEAD(&wj->watches, w, of_job);
 	TAILQ_INSERT_TAIL(&p->watches, w, of_client);
 	p->n_watches++;
 	if (interval_us > 0) {
@@ -177,8 +177,7 @@ void watch_job_ended(struct scheduler *s, const struct job *j)
 
 	if (wj == NULL || !job_has_ended(j))
 		return; /* reopened in the same turn */
-	while ((w = wj->first) != NULL) {
-		wj->first = w->of_job;
+	while ((w = LIST_FIRST(&wj->watches)) != NULL) {
 		send_state(w, j);
 		release(s->watches, w);
 	}
@@ -192,13 +191,9 @@ void watch_client_gone(struct client_peer *p)
 
 	while ((w = TAILQ_FIRST(&p->watches)) != NULL) {
 		struct watched_job *wj = watched(t, w->job, 0);
-		struct watch **at = &wj->first;
 
-		while (*at != w)
-			at = &(*at)->of_job;
-		*at = w->of_job;
-		if (wj->first == NULL)
-			drop_watched(t, wj);
 		release(t, w);
+		if (LIST_EMPTY(&wj->watches))
+			drop_watched(t, wj);
 	}
 }

@@ -2,6 +2,7 @@
 #include "client/ctl/cli.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -15,12 +16,12 @@
 const char *cli_nearest(const char *word, const char *const *known, size_t n)
 {
 	const char *best = NULL;
-	unsigned best_distance = TEXT_SLIP_MAX + 1;
+	unsigned best_distance = UINT_MAX;
 
 	for (size_t i = 0; i < n; i++) {
-		unsigned distance = text_distance(word, known[i]);
+		unsigned distance = text_slip(word, known[i]);
 
-		if (distance < best_distance && distance < strlen(known[i])) {
+		if (distance < best_distance) {
 			best_distance = distance;
 			best = known[i];
 		}

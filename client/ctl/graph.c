@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +37,7 @@ sc_err graph_error(const struct graph *g, unsigned line, struct buf *error, cons
 	return SC_INVALID;
 }
 
-#define FAIL(r, item, ...) (graph_error((r)->g, (item)->line, (r)->error, __VA_ARGS__), SC_INVALID)
+#define FAIL(r, item, ...) ((void)graph_error((r)->g, (item)->line, (r)->error, __VA_ARGS__), (sc_err)SC_INVALID)
 
 void *graph_own(struct graph *g, void *p)
 {
@@ -421,7 +422,7 @@ static sc_err unknown_key(struct reader *r, const struct yaml_item *key, const c
 {
 	const char *near = cli_nearest(key->text, known, n);
 
-	FAIL(r, key, "unknown key '%s'%s", key->text, where);
+	graph_error(r->g, key->line, r->error, "unknown key '%s'%s", key->text, where);
 	if (near != NULL) {
 		buf_printf(r->error, "; did you mean '%s'?", near);
 		return SC_INVALID;
@@ -465,7 +466,7 @@ static sc_err find_task(struct reader *r, const struct yaml_item *v, size_t *out
 {
 	const struct graph *g = r->g;
 	const char *near = NULL;
-	unsigned best = TEXT_SLIP_MAX + 1;
+	unsigned best = UINT_MAX;
 
 	if (v->kind != YAML_SCALAR)
 		return FAIL(r, v, "the name of a task is expected");
@@ -476,7 +477,7 @@ static sc_err find_task(struct reader *r, const struct yaml_item *v, size_t *out
 			*out = i;
 			return SC_OK;
 		}
-		distance = text_distance(g->tasks[i].name, v->text);
+		distance = text_slip(v->text, g->tasks[i].name);
 		if (distance < best) {
 			best = distance;
 			near = g->tasks[i].name;

@@ -297,6 +297,7 @@ static sc_err follow_all(struct core *c, const struct job_spec *spec, struct job
 
 sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us, uint64_t *id, struct buf *error)
 {
+	struct requests_mark before = requests_mark(&c->requests);
 	struct job *j;
 	sc_err err = check_after(c, spec, error);
 
@@ -304,8 +305,10 @@ sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us,
 		err = check_limit(c, spec, error);
 	if (err == SC_OK)
 		err = job_new(&c->requests, spec, &j, error);
-	if (err != SC_OK)
+	if (err != SC_OK) {
+		requests_undo(&c->requests, before);
 		return err;
+	}
 	j->id = c->next_job++;
 	j->submitted_us = now_us;
 	err = follow_all(c, spec, j);
@@ -317,6 +320,7 @@ sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us,
 	if (err != SC_OK) {
 		j->in_start = j->in = NULL; /* still the caller's */
 		job_free(j);
+		requests_undo(&c->requests, before);
 		return err;
 	}
 	TAILQ_INSERT_TAIL(&c->jobs, j, link);

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#define REQUEST_MAX_BYTES 4096u /* written out, so that it fits into the messages that name it */
+
 struct class_entry {
 	struct request_class class; /* first: the entry is the class */
 	UT_hash_handle hh;
@@ -37,6 +39,28 @@ void requests_fini(struct requests *r)
 	for (size_t i = 0; i < r->n_names; i++)
 		mem_free(r->names[i]);
 	*r = (struct requests){0};
+}
+
+struct requests_mark requests_mark(const struct requests *r)
+{
+	return (struct requests_mark){r->n_names, r->n_classes};
+}
+
+void requests_undo(struct requests *r, struct requests_mark m)
+{
+	struct class_entry *head = r->by_text;
+
+	while (r->n_classes > m.n_classes) {
+		struct class_entry *e = (struct class_entry *)r->classes[--r->n_classes];
+
+		HASH_DELETE(hh, head, e);
+		mem_free(e->class.text);
+		mem_free(e->class.heap);
+		mem_free(e);
+	}
+	r->by_text = head;
+	while (r->n_names > m.n_names)
+		mem_free(r->names[--r->n_names]);
 }
 
 static sc_err resource_number(struct requests *r, const char *name, uint32_t *out, struct buf *error)
@@ -88,6 +112,7 @@ static sc_err add_amount(struct amounts *out, uint32_t resource, uint64_t amount
 sc_err requests_parse(struct requests *r, struct slice text, struct amounts *out, struct buf *error)
 {
 	char *copy = slice_dup(text), *rest, *part;
+	struct requests_mark before = requests_mark(r);
 	sc_err err = SC_OK;
 
 	if (copy == NULL)
@@ -110,6 +135,8 @@ sc_err requests_parse(struct requests *r, struct slice text, struct amounts *out
 		if (err == SC_OK)
 			err = add_amount(out, number, amount, part, error);
 	}
+	if (err != SC_OK)
+		requests_undo(r, before);
 	mem_free(copy);
 	return err;
 }
@@ -168,6 +195,10 @@ sc_err requests_class(struct requests *r, struct slice text, struct request_clas
 		return err;
 	buf_init(&canon, 0);
 	err = canonical(r, &needs, &canon);
+	if (err == SC_OK && canon.len > REQUEST_MAX_BYTES) {
+		buf_printf(error, "a request for resources has at most %u bytes", REQUEST_MAX_BYTES);
+		err = SC_TOO_BIG;
+	}
 	if (err == SC_OK) {
 		HASH_FIND(hh, head, buf_str(&canon), canon.len, e);
 		if (e == NULL && r->n_classes == CLASSES_MAX) {

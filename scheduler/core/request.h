@@ -53,6 +53,14 @@ struct requests {
 sc_err requests_init(struct requests *r);
 void requests_fini(struct requests *r);
 
+/* What there was before something that was refused in the end: its names and classes go again. */
+struct requests_mark {
+	size_t n_names, n_classes;
+};
+
+struct requests_mark requests_mark(const struct requests *r);
+void requests_undo(struct requests *r, struct requests_mark m);
+
 /* "cpus=4,gpu=2" -> amounts.  Names not seen before are added.  SC_INVALID, SC_LIMIT with *error; SC_NOMEM. */
 sc_err requests_parse(struct requests *r, struct slice text, struct amounts *out, struct buf *error);
 

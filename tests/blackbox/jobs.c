@@ -196,9 +196,13 @@ Test(jobs, a_request_nobody_can_meet_is_explained)
 
 Test(jobs, a_drained_worker_gets_nothing)
 {
+	char *tasks;
+
 	mem_free(CTL(0, "worker", "drain", "w1"));
 	mem_free(CTL(0, "submit", "--wait", "--name", "t", "--array", "0-7", "--", "true"));
-	cr_assert_null(strstr(CTL(0, "task", "list", "1"), "w1"));
+	tasks = CTL(0, "task", "list", "1");
+	cr_assert_null(strstr(tasks, "w1"), "%s", tasks);
+	mem_free(tasks);
 	has(CTL(0, "worker", "list"), "draining");
 	mem_free(CTL(0, "worker", "drain", "w1", "--undo"));
 	mem_free(CTL(0, "worker", "stop", "w1"));

@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <string.h>
 
 struct sample {
@@ -164,4 +165,15 @@ Test(text, names)
 	cr_assert(!text_is_name("a b", 3));
 	cr_assert(!text_is_name("a\0b", 3));
 	cr_assert(!text_is_name("\xc3\xa4", 2));
+}
+
+Test(text, a_slip_leaves_half_of_the_word)
+{
+	cr_expect_eq(text_slip("jbo", "job"), 2u);
+	cr_expect_eq(text_slip("retreis", "retries"), 2u);
+	cr_expect_eq(text_slip("ls", "list"), 2u);
+	cr_expect_eq(text_slip("bogus", "cpus"), UINT_MAX);
+	cr_expect_eq(text_slip("b", "a"), UINT_MAX);
+	cr_expect_eq(text_slip("", "a"), UINT_MAX);
+	cr_expect_eq(text_slip("anything", ""), UINT_MAX);
 }

@@ -431,6 +431,24 @@ Test(message, lists_are_refused_before_they_are_built)
 	msg_decoder_free(d);
 }
 
+Test(message, an_empty_text_is_somewhere)
+{
+	struct msg_job_state m = {.text = slice_of("")};
+	struct msg_decoder *d;
+	struct msg out;
+	struct buf b;
+	size_t used;
+
+	cr_assert_eq(msg_decoder_new(&d), SC_OK);
+	buf_init(&b, 0);
+	cr_assert_eq(msg_encode(&b, MSG_job_state, &m, NULL), SC_OK);
+	cr_assert_eq(msg_decode(d, b.data, b.len, &out, &used, NULL), SC_OK);
+	cr_assert_eq(out.u.job_state.text.n, 0);
+	cr_assert_not_null(out.u.job_state.text.p, "memcpy() wants it");
+	buf_fini(&b);
+	msg_decoder_free(d);
+}
+
 Test(message, what_is_not_a_message)
 {
 	static const char *const bad[] = {"\x01", "\xa5hello", "\x90", "\x91\xa1x", "\x91\xff", "\x81\x01\x02", "\xc0"};

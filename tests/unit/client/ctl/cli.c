@@ -88,6 +88,7 @@ Test(cli, mistakes_are_named_with_what_is_near)
 	expect_error(ARGV("job"), "known: list, show");
 	expect_error(ARGV("frobnicate"), "known: submit, run, job");
 	expect_error(ARGV("submit", "--retreis", "3"), "did you mean --retries?");
+	expect_error(ARGV("submit", "--bogus", "ls"), "unknown option --bogus; see schedctl submit --help");
 	expect_error(ARGV("job", "list", "--wait"), "unknown option --wait");
 	expect_error(ARGV("submit", "--name"), "--name needs a value");
 	expect_error(ARGV("submit", "--wait=1", "ls"), "takes no value");

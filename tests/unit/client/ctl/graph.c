@@ -155,7 +155,7 @@ Test(graph, a_mistake_is_named_with_its_line)
 		{"tasks:\n  a: {run: x, resources: {cpus: 1}}\n", "cpus is a key of its own"},
 		{"tasks:\n  a: {run: x, env: {'A=B': 1}}\n", "cannot be the name of a variable"},
 		{"tasks:\n  a: {run: x, keep: maybe}\n", "true or false"},
-		{"tasks:\n  a: {run: x, inputs: [b]}\n", "g.yaml:2: there is no task 'b'"},
+		{"tasks:\n  a: {run: x, inputs: [b]}\n", "g.yaml:2: there is no task 'b' in this file"},
 		{"tasks:\n  count: {run: x}\n  b: {run: x, inputs: [cuont]}\n", "did you mean 'count'?"},
 		{"tasks:\n  a: {run: x}\n  b: {run: x, inputs: [a, a]}\n", "among its inputs already"},
 		{"tasks:\n  a: {run: x}\n  b:\n    run: x\n    stdin: a\n",

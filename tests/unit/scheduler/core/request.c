@@ -48,3 +48,31 @@ Test(request, names_and_classes_are_bounded)
 	requests_fini(&r);
 	buf_fini(&error);
 }
+
+/* Whoever is refused leaves nothing behind that others could run out of. */
+Test(request, what_is_refused_takes_no_names)
+{
+	struct requests r;
+	struct request_class *c;
+	struct requests_mark before;
+	struct buf error;
+	char text[64];
+
+	buf_init(&error, 0);
+	cr_assert_eq(requests_init(&r), SC_OK);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "r%u=1,s%u=lots", i, i);
+		cr_assert_eq(requests_class(&r, slice_of(text), &c, &error), SC_INVALID);
+	}
+	cr_assert_eq(r.n_names, 1);
+	before = requests_mark(&r);
+	cr_assert_eq(requests_class(&r, slice_of("gpu=1"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("gpu=2,disk=1"), &c, &error), SC_OK);
+	requests_undo(&r, before);
+	cr_assert_eq(r.n_names, 1);
+	cr_assert_eq(r.n_classes, 0);
+	cr_assert_eq(requests_class(&r, slice_of("gpu=2"), &c, &error), SC_OK);
+	cr_assert_str_eq(c->text, "gpu=2");
+	requests_fini(&r);
+	buf_fini(&error);
+}
