@@ -170,7 +170,7 @@ endef
 
 $(foreach u,$(UNITS),$(if $($(u)_TESTS),$(eval $(call test_program,unit-$(u),$($(u)_TESTS) $($(u)_CODE) $(SUPPORT_SRC)))))
 UNIT_PROGRAMS := $(TEST_PROGRAMS)
-$(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPORT_SRC) $(COMMON_SRC))))
+$(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPORT_SRC) client/view.c $(COMMON_SRC))))
 
 # ---- fuzzing ----------------------------------------------------------------------------------------------------
 

@@ -419,7 +419,7 @@ static void shared_written(const void *bytes, size_t n_bytes, void *arg)
 }
 
 sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void *bytes, size_t n_bytes,
-			void (*release)(void *arg), void *arg)
+			void (*released)(void *arg), void *arg)
 {
 	uint8_t head[FRAME_HEADER_BYTES];
 	struct shared_bytes *shared;
@@ -438,10 +438,11 @@ sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void
 		buf_reset(&c->pending);
 		return err;
 	}
-	*shared = (struct shared_bytes){release, arg};
+	*shared = (struct shared_bytes){released, arg};
 	frame_header_write(head, &(struct frame_header){(uint32_t)(c->pending.len + n_bytes), 0, c->out_sequence});
 	c->out_sequence = (c->out_sequence + 1) & FRAME_SEQUENCE_MASK;
-	if (evbuffer_add(c->out, head, sizeof(head)) != 0 || evbuffer_add(c->out, c->pending.data, c->pending.len) != 0 ||
+	if (evbuffer_add(c->out, head, sizeof(head)) != 0 ||
+	    evbuffer_add(c->out, c->pending.data, c->pending.len) != 0 ||
 	    evbuffer_add_reference(c->out, bytes, n_bytes, shared_written, shared) != 0) {
 		mem_free(shared);
 		broken(c, SC_NOMEM, NULL);

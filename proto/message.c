@@ -35,7 +35,6 @@ struct shape {
 	size_t n_fields;
 };
 
-
 static const struct shape shapes[MSG_CODES] = {
 #define MSG_BEGIN(name, code, from, text)                                                                              \
 	[code] = {#name, fields_##name, sizeof(fields_##name) / sizeof(fields_##name[0])},
@@ -130,7 +129,8 @@ static void encode_field(msgpack_packer *pk, const struct field *f, const void *
 }
 
 /* The code and the first n fields of a message that has more of them, perhaps. */
-static sc_err encode_fields(struct buf *out, msgpack_packer *pk, msg_type type, size_t n, const void *m, const char **field)
+static sc_err encode_fields(struct buf *out, msgpack_packer *pk, msg_type type, size_t n, const void *m,
+			    const char **field)
 {
 	const struct shape *s = shape_of((uint64_t)type);
 

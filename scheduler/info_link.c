@@ -36,8 +36,8 @@ static void release_encoding(void *arg)
 	info_encoding_unref(arg);
 }
 
-static sc_err send_update(struct info_link *l, struct client_peer *p, uint64_t request, unsigned kind, uint64_t granted_us,
-			  struct info_encoding *x)
+static sc_err send_update(struct info_link *l, struct client_peer *p, uint64_t request, unsigned kind,
+			  uint64_t granted_us, struct info_encoding *x)
 {
 	struct msg_info_update m = {.request = request, .kind = kind, .granted_us = granted_us};
 	sc_err err;
@@ -61,7 +61,8 @@ static void push(void *arg, struct info_subscriber *sub, unsigned kind, struct i
 	struct info_link *l = arg;
 	struct client_peer *p = sub->owner;
 
-	l->worker_client_pushes += p->is_worker_client;
+	if (p->is_worker_client)
+		l->worker_client_pushes++;
 	if (send_update(l, p, p->info_request, kind, sub->granted_us, x) != SC_OK) {
 		sub->epoch = 0; /* it did not get this one: a gap has to be visible */
 		return;
@@ -160,8 +161,7 @@ static void judge_heartbeats(struct info_link *l, uint64_t now)
 	l->heartbeat_us = granted;
 	m.heartbeat_ms = granted / US_PER_MS;
 	log_info("info", "heartbeat-interval", "ms=%llu", (unsigned long long)m.heartbeat_ms);
-	TAILQ_FOREACH(p, &l->scheduler->workers, link)
-	{
+	TAILQ_FOREACH (p, &l->scheduler->workers, link) {
 		if (p->number != 0)
 			conn_send(p->conn, MSG_heartbeat_granted, &m);
 	}
@@ -214,7 +214,8 @@ static sc_err take_filter(struct info_link *l, struct slice pool, struct slices 
 
 static void refuse_filter(struct client_peer *p, uint64_t request, sc_err err)
 {
-	conn_send_error(p->conn, request, err, err == SC_LIMIT ? "too many different filters are in use" : "out of memory");
+	conn_send_error(p->conn, request, err,
+			err == SC_LIMIT ? "too many different filters are in use" : "out of memory");
 }
 
 sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const struct msg_info_subscribe *m)
@@ -234,8 +235,9 @@ sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const str
 		return SC_OK;
 	}
 	p->subscription.owner = p;
-	err = info_subscribe(&l->hub, &p->subscription, m->interval_us, m->sections == 0 ? INFO_ALL : (uint32_t)m->sections,
-			     f, epoch_of(l, m->incarnation, m->epoch), now);
+	err = info_subscribe(&l->hub, &p->subscription, m->interval_us,
+			     m->sections == 0 ? INFO_ALL : (uint32_t)m->sections, f,
+			     epoch_of(l, m->incarnation, m->epoch), now);
 	if (err != SC_OK) {
 		info_filter_drop(&l->hub.encoder, f);
 		conn_send_error(p->conn, m->request, err, "%s", sc_err_text(err));

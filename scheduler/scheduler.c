@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "scheduler/info_link.h"
 
+#define LAG_WINDOW_US  (10u * US_PER_S)
 #define STOP_LINGER_US (200u * US_PER_MS) /* for the last messages to be written */
 
 static const char *secret_of(const char *role, void *arg)
@@ -61,6 +62,18 @@ static void arm_core_timer(struct scheduler *s)
 		loop_timer_set(s->core_timer, due > now ? due - now : 0);
 }
 
+/* How long this turn has kept everybody waiting; the longest is remembered for LAG_WINDOW_US. */
+static void count_turn(struct scheduler *s)
+{
+	uint64_t now = clock_monotonic_us(), us = now - loop_now_us(s->loop);
+
+	s->turn_us += us;
+	if (us >= s->turn_max_us || now - s->turn_max_at_us > LAG_WINDOW_US) {
+		s->turn_max_us = us;
+		s->turn_max_at_us = now;
+	}
+}
+
 static void on_turn(void *arg)
 {
 	struct scheduler *s = arg;
@@ -74,6 +87,7 @@ static void on_turn(void *arg)
 	}
 	check(s);
 	arm_core_timer(s);
+	count_turn(s);
 }
 
 static void on_core_timer(void *arg)
@@ -145,8 +159,8 @@ sc_err scheduler_new(struct loop *l, const struct options *o, const struct acces
 	TAILQ_INIT(&s->clients);
 	sc = server_config_of(s);
 	if (core_new(&co, &s->core) != SC_OK || server_new(l, &sc, &s->server) != SC_OK ||
-	    outbox_new(&s->outbox) != SC_OK || watch_table_new(s, &s->watches) != SC_OK || info_link_new(s, &s->info) != SC_OK ||
-	    loop_timer_new(l, on_core_timer, s, &s->core_timer) != SC_OK ||
+	    outbox_new(&s->outbox) != SC_OK || watch_table_new(s, &s->watches) != SC_OK ||
+	    info_link_new(s, &s->info) != SC_OK || loop_timer_new(l, on_core_timer, s, &s->core_timer) != SC_OK ||
 	    loop_timer_new(l, on_watch_timer, s, &s->watch_timer) != SC_OK) {
 		scheduler_free(s);
 		return SC_NOMEM;

@@ -82,8 +82,8 @@ struct scheduler {
 	struct loop_timer *core_timer;	/* the core's next due time */
 	struct loop_timer *watch_timer; /* silent workers */
 	uint64_t next_name;
-	uint64_t n_turns, n_actions, n_clients; /* for metrics.def */
-	uint64_t turn_us, turn_max_us;		/* spent in turns; the longest in the last second or so */
+	uint64_t n_turns, n_actions, n_clients;	       /* for metrics.def */
+	uint64_t turn_us, turn_max_us, turn_max_at_us; /* spent in turns; the longest lately, and when */
 	struct {
 		uint64_t count, ns;
 	} requests[MSG_CODES]; /* of clients, by message */

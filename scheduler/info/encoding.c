@@ -276,7 +276,8 @@ static sc_err collect(struct info_encoder *e, uint64_t from, uint32_t sections, 
 		if (r->changed <= from || err != SC_OK)
 			break;
 		if (r->is_gone) {
-			if (from != 0 && r->born <= from && (sections & (INFO_SECTION_MEMBERS | INFO_SECTION_METRICS)) != 0)
+			if (from != 0 && r->born <= from &&
+			    (sections & (INFO_SECTION_MEMBERS | INFO_SECTION_METRICS)) != 0)
 				column_put(&e->columns[GONE], r->worker);
 			continue;
 		}
@@ -384,7 +385,8 @@ static void make_key(struct info_encoding *key, uint64_t from, uint32_t sections
 	key->key.filter = f == NULL ? 0 : f->number;
 }
 
-struct info_encoding *info_encoded(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *f)
+struct info_encoding *info_encoded(struct info_encoder *e, uint64_t from, uint32_t sections,
+				   const struct info_filter *f)
 {
 	struct info_encoding *x, key;
 

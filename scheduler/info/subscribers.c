@@ -171,7 +171,8 @@ static void advance(struct info_hub *h, uint64_t now_us)
 	info_encoder_new_epoch(&h->encoder);
 	h->advanced_us = now_us;
 	h->counts.epochs++;
-	/* Whoever asks in the middle of the next epoch is answered from this one, if it was encoded when it was whole. */
+	/* Whoever asks in the middle of the next epoch is answered from this one, if it was encoded when it was whole.
+	 */
 	if (h->asked_us != 0 && now_us - h->asked_us < ASKED_LATELY_US &&
 	    info_encode(&h->encoder, 0, INFO_ALL, NULL, &x) == SC_OK)
 		info_encoding_unref(x);

@@ -32,8 +32,8 @@ struct info_subscriber {
 /* How updates go out. */
 struct info_outlet {
 	/*
-	 * Send it: INFO_KIND_SNAPSHOT, _DELTA or _BOOKMARK (x is NULL then).  Take a reference to keep x.  The subscriber
-	 * is in flight from now on.
+	 * Send it: INFO_KIND_SNAPSHOT, _DELTA or _BOOKMARK (x is NULL then).  Take a reference to keep x.  The
+	 * subscriber is in flight from now on.
 	 */
 	void (*push)(void *arg, struct info_subscriber *s, unsigned kind, struct info_encoding *x);
 	/* Whether it has taken the last update. */
