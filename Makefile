@@ -100,7 +100,7 @@ $(BIN)/schedctl: $(call obj,$(CTL_SRC) $(call src,base)) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
-$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(filter-out proto/sched_error.c,$(call src,base proto))) $(CLIENT_A)
+$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(filter-out proto/sched_error.c,$(COMMON_SRC)) client/view.c) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
