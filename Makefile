@@ -177,6 +177,7 @@ $(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPO
 # tests/fuzz/NAME.c is a target; these three are not.  What a target needs beyond the common code: NAME_FUZZED.
 FUZZ_TARGETS := $(filter-out fuzz replay seed,$(basename $(notdir $(call src,tests/fuzz))))
 core_FUZZED  := $(CORE_SRC)
+info_body_FUZZED := client/view.c
 graph_FUZZED := $(call no_main,$(CLIENT_SRC) $(CTL_SRC))
 fuzz_code     = tests/fuzz/$(1).c tests/fuzz/fuzz.c $($(1)_FUZZED) $(COMMON_SRC)
 
