@@ -32,7 +32,7 @@ struct info_tally {
 /* An answer to `stats`, as far as this scenario needs it. */
 struct info_stats {
 	uint64_t snapshots_encoded, deltas_encoded, hosts_parsed, worker_client_pushes, heartbeat_ms, skipped, epochs;
-	uint64_t heartbeat_ns, turn_us, pushes;
+	uint64_t pushes;
 };
 
 struct stub {

@@ -101,7 +101,7 @@ static sc_err identified(struct stub *p, const struct msg_info_update *u)
 	sc_err err = SC_OK;
 
 	if (u->kind == INFO_KIND_LATER) {
-		ask(p, p->epoch);
+		loop_timer_set(p->timer, u->granted_us);
 		return SC_OK;
 	}
 	if (u->kind == INFO_KIND_SNAPSHOT || u->kind == INFO_KIND_DELTA)
@@ -199,7 +199,6 @@ void stubs_take_stats(struct stubs *s, const struct msg_stats_rows *m)
 		{"sched_info_skipped_total", &s->stats.skipped},
 		{"sched_info_epochs_total", &s->stats.epochs},
 		{"sched_info_pushes_total", &s->stats.pushes},
-		{"sched_turn_us_total", &s->stats.turn_us},
 	};
 	struct column_reader r;
 
@@ -210,13 +209,6 @@ void stubs_take_stats(struct stubs *s, const struct msg_stats_rows *m)
 		for (size_t k = 0; k < sizeof(wanted) / sizeof(wanted[0]); k++)
 			if (slice_is(m->name.v[i], wanted[k].name))
 				*wanted[k].to = value;
-	}
-	column_read(&r, &m->kind_ns);
-	for (size_t i = 0; i < m->kind.n; i++) {
-		uint64_t ns = column_next(&r);
-
-		if (slice_is(m->kind.v[i], "heartbeat"))
-			s->stats.heartbeat_ns = ns;
 	}
 	s->stats_serial++;
 }

@@ -215,7 +215,7 @@ sc_err stubs_connect(struct stubs *s)
 		struct stub *p = &s->stubs[s->n_started];
 		sc_err err = SC_OK;
 
-		if (p->role == INFO_WORKER || p->role == INFO_POLLER)
+		if (p->role == INFO_WORKER || p->role == INFO_POLLER || p->role == INFO_CONTROL)
 			err = loop_timer_new(s->loop, on_timer, p, &p->timer);
 		if (err == SC_OK)
 			err = conn_connect(s->loop, s->access.addresses[0], &conn_limits_default, &handlers, p,

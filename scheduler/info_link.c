@@ -21,7 +21,8 @@ struct info_link {
 	uint64_t n_heartbeats;
 	uint64_t judged_us, judged_cpu_us;
 	uint64_t worker_client_pushes;
-	uint64_t round_bytes; /* of the tick at hand */
+	/* of the tick at hand; snapshots are for newcomers, and cost the same at any interval */
+	uint64_t round_bytes, round_deltas, round_push_us, round_delta_us;
 };
 
 static uint64_t thread_cpu_us(void)
@@ -60,6 +61,7 @@ static void push(void *arg, struct info_subscriber *sub, unsigned kind, struct i
 {
 	struct info_link *l = arg;
 	struct client_peer *p = sub->owner;
+	uint64_t before = thread_cpu_us(), spent;
 
 	if (p->is_worker_client)
 		l->worker_client_pushes++;
@@ -67,8 +69,14 @@ static void push(void *arg, struct info_subscriber *sub, unsigned kind, struct i
 		sub->epoch = 0; /* it did not get this one: a gap has to be visible */
 		return;
 	}
-	l->round_bytes += x != NULL ? x->n_bytes : 0;
 	conn_flush(p->conn); /* now, so that it is counted */
+	spent = thread_cpu_us() - before;
+	l->round_push_us += spent;
+	if (kind != INFO_KIND_DELTA)
+		return;
+	l->round_deltas++;
+	l->round_delta_us += spent;
+	l->round_bytes += x->n_bytes;
 }
 
 static int is_taken(void *arg, struct info_subscriber *sub)
@@ -93,11 +101,16 @@ static void on_timer(void *arg)
 {
 	struct info_link *l = arg;
 	struct info_outlet out = {push, is_taken, l};
-	uint64_t now = loop_now_us(l->scheduler->loop), before = thread_cpu_us(), n;
+	const struct info_counts *c = &l->hub.encoder.counts;
+	uint64_t now = loop_now_us(l->scheduler->loop), before = thread_cpu_us();
+	uint64_t snapshots = c->snapshots_encoded, deltas = c->deltas_encoded;
 
-	l->round_bytes = 0;
-	n = info_hub_tick(&l->hub, now, &out);
-	info_hub_spent(&l->hub, n, (double)(thread_cpu_us() - before), (double)l->round_bytes, now);
+	l->round_bytes = l->round_deltas = l->round_push_us = l->round_delta_us = 0;
+	info_hub_tick(&l->hub, now, &out);
+	if (c->snapshots_encoded == snapshots)
+		info_hub_spent_encoding(&l->hub, c->deltas_encoded - deltas,
+					(double)(thread_cpu_us() - before - l->round_push_us));
+	info_hub_spent(&l->hub, l->round_deltas, (double)l->round_delta_us, (double)l->round_bytes, now);
 	arm(l);
 }
 

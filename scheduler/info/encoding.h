@@ -56,6 +56,8 @@ struct info_encoder {
 	struct column_writer columns[16];
 	struct slice *texts[6];
 	size_t cap_texts[6], n_texts;
+	const struct info_record **found; /* what is being encoded */
+	size_t n_found, cap_found;
 	struct info_counts counts;
 };
 

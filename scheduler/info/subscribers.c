@@ -58,13 +58,18 @@ static void settle(struct info_hub *h, size_t i)
 
 /* ---- when ------------------------------------------------------------------------------------------------------- */
 
+static uint64_t count_phases(const struct info_hub *h)
+{
+	uint64_t n = h->n_subscribers / COHORT_OF_A_PHASE + 1;
+
+	return n < PHASES_MAX ? n : PHASES_MAX;
+}
+
 /* The next point of the subscriber's phase of its interval. */
 static uint64_t next_due(const struct info_hub *h, const struct info_subscriber *s, uint64_t now_us)
 {
-	uint64_t n_phases = h->n_subscribers / COHORT_OF_A_PHASE + 1, phase_us;
+	uint64_t n_phases = count_phases(h), phase_us;
 
-	if (n_phases > PHASES_MAX)
-		n_phases = PHASES_MAX;
 	phase_us = s->granted_us / n_phases * (s->serial % n_phases);
 	return ((now_us + s->granted_us - phase_us) / s->granted_us) * s->granted_us + phase_us;
 }
@@ -212,6 +217,14 @@ sc_err info_identity(struct info_hub *h, uint64_t have_epoch, uint32_t sections,
 		return SC_OK;
 	*wait_us = h->advanced_us + h->options.epoch_interval_us - now_us;
 	return SC_TIMEOUT;
+}
+
+void info_hub_spent_encoding(struct info_hub *h, uint64_t n_encodings, double cpu_us)
+{
+	/* every filter has encodings of its own */
+	double per_interval = (double)(count_phases(h) * (1 + HASH_COUNT(h->encoder.filters)));
+
+	interval_spent_rounds(&h->governor, n_encodings, cpu_us, per_interval);
 }
 
 void info_hub_spent(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes, uint64_t now_us)

@@ -85,7 +85,11 @@ uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, const struct info_ou
 sc_err info_identity(struct info_hub *h, uint64_t have_epoch, uint32_t sections, const struct info_filter *filter,
 		     uint64_t now_us, struct info_encoding **x, uint64_t *wait_us);
 
-/* What the last ticks have cost; the granted intervals follow. */
+/*
+ * What the last ticks have cost; the granted intervals follow.  Only what recurs counts: the first update of a
+ * newcomer costs the same at any interval.  info_hub_spent_encoding comes first.
+ */
+void info_hub_spent_encoding(struct info_hub *h, uint64_t n_encodings, double cpu_us);
 void info_hub_spent(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes, uint64_t now_us);
 
 /* When to call info_hub_tick next; UINT64_MAX: when something changes or somebody subscribes. */
