@@ -1,9 +1,17 @@
 /* info_ctl.c - `schedctl info`, `stats` and `top` against a real scheduler and real workers. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "net/handshake.h"
@@ -309,4 +317,117 @@ Test(info_ctl, who_does_not_read_is_passed_over)
 	cr_assert_eq(metric("sched_info_subscribers"), 2, "nobody is disconnected for being slow");
 	end_watch(p);
 	raw_free(slow);
+}
+
+/* ---- a terminal ------------------------------------------------------------------------------------------------- */
+
+/* schedctl with a terminal of its own, 10 lines of 70 characters; what it draws comes out of `fd`. */
+struct terminal {
+	int fd, its_end;
+	pid_t pid;
+	struct termios before;
+	char drawn[65536];
+	size_t n;
+};
+
+static void terminal_start(struct terminal *t, const char *const *args)
+{
+	struct winsize size = {.ws_row = 10, .ws_col = 70};
+	char *program = proc_program("schedctl");
+
+	memset(t, 0, sizeof(*t));
+	t->fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	cr_assert(t->fd >= 0 && grantpt(t->fd) == 0 && unlockpt(t->fd) == 0);
+	t->its_end = open(ptsname(t->fd), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	cr_assert_geq(t->its_end, 0);
+	cr_assert_eq(ioctl(t->its_end, TIOCSWINSZ, &size), 0);
+	cr_assert_eq(tcgetattr(t->its_end, &t->before), 0);
+	t->pid = fork();
+	if (t->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setenv("SCHED_ACCESS_FILE", c->access_file, 1);
+		for (int fd = 0; fd < 3; fd++)
+			dup2(t->its_end, fd);
+		execv(program, (char *const *)(uintptr_t)args);
+		_exit(127);
+	}
+	mem_free(program);
+}
+
+static void terminal_until(struct terminal *t, const char *wanted)
+{
+	uint64_t until = proc_until(PROC_DEADLINE_MS);
+	struct pollfd p = {.fd = t->fd, .events = POLLIN};
+
+	while (strstr(t->drawn, wanted) == NULL) {
+		ssize_t n;
+
+		cr_assert(poll(&p, 1, proc_ms_left(until)) > 0, "'%s' has not been drawn:\n%s", wanted, t->drawn);
+		if (sizeof(t->drawn) - t->n < 8192)
+			t->n = 0;
+		n = read(t->fd, t->drawn + t->n, 4096);
+		cr_assert_gt(n, 0);
+		t->n += (size_t)n;
+		t->drawn[t->n] = '\0';
+	}
+	t->n = 0;
+	t->drawn[0] = '\0';
+}
+
+static void terminal_end(struct terminal *t)
+{
+	struct termios now;
+	int status;
+
+	cr_assert_eq(waitpid(t->pid, &status, 0), t->pid);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+	cr_assert_eq(tcgetattr(t->its_end, &now), 0);
+	cr_assert_eq(now.c_lflag, t->before.c_lflag, "the terminal is as it was");
+	cr_assert_eq(now.c_cc[VSUSP], t->before.c_cc[VSUSP]);
+	close(t->its_end);
+	close(t->fd);
+}
+
+static void press(const struct terminal *t, const char *key)
+{
+	cr_assert_eq(write(t->fd, key, 1), 1);
+}
+
+Test(info_ctl, top_sorts_and_gives_the_terminal_back)
+{
+	static const char *const args[] = {"schedctl", "top", "--interval", "100ms", NULL};
+	struct terminal t;
+
+	terminal_start(&t, args);
+	terminal_until(&t, "\033[?1049h");
+	terminal_until(&t, "3 workers, 6 cpus");
+	press(&t, "n");
+	terminal_until(&t, "sorted by name");
+	press(&t, "m");
+	terminal_until(&t, "sorted by memory");
+	press(&t, "r");
+	terminal_until(&t, "sorted by running");
+	press(&t, "q");
+	terminal_until(&t, "\033[?1049l");
+	terminal_end(&t);
+	terminal_start(&t, args);
+	terminal_until(&t, "3 workers, 6 cpus");
+	kill(t.pid, SIGTERM);
+	terminal_until(&t, "\033[?1049l");
+	terminal_end(&t);
+}
+
+Test(info_ctl, watch_is_redrawn_in_place)
+{
+	static const char *const args[] = {"schedctl", "info", "--watch", "--interval", "100ms", NULL};
+	struct terminal t;
+
+	terminal_start(&t, args);
+	terminal_until(&t, "\033[H");
+	terminal_until(&t, "3 workers, 6 cpus");
+	mem_free(cluster_ctl_ok(c, "worker", "drain", "w2", NULL));
+	terminal_until(&t, "\033[H");
+	terminal_until(&t, "draining");
+	kill(t.pid, SIGINT);
+	terminal_end(&t);
 }
