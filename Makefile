@@ -267,9 +267,16 @@ test-tsan:
 
 # ---- benchmarks -------------------------------------------------------------------------------------------------
 
-.PHONY: bench soak
+.PHONY: bench bench-peers soak
 bench: all
 	@for s in latency exec noop; do $(BIN)/sched-bench $$s || exit 1; done
+
+# Cluster info, ours and that of others, on this machine; WORKERS=, CLIENTS=, INTERVAL_MS= for another size.
+WORKERS     ?= 800
+CLIENTS     ?= 800
+INTERVAL_MS ?= 2000
+bench-peers: all
+	@bench/peers/run $(BIN) $(WORKERS) $(CLIENTS) $(INTERVAL_MS)
 
 # Longer than anyone waits for: the simulator, then every fuzz target, SECONDS each.
 soak: all
@@ -320,6 +327,7 @@ make [BUILD=release|debug|asan|tsan] [V=1] [TARGET]
   test-asan       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
   test-tsan       unit tests under ThreadSanitizer
   bench           latency, exec and noop, a JSON object per figure
+  bench-peers     cluster info against other schedulers, with a table; WORKERS=800 CLIENTS=800 INTERVAL_MS=2000
   fuzz            libFuzzer targets; FUZZ=NAME: one; SECONDS=30: for each
   soak            the simulator and all fuzz targets, SECONDS each
   lint            formatting, clang-tidy, cppcheck, house rules, stale documentation

@@ -273,14 +273,26 @@ static int compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+#define MANY_CHANGED 16 /* more than one worker of so many: all are walked over in order, which beats sorting */
+
+static void add_living(struct info_encoder *e, uint64_t from)
+{
+	const struct info_cluster *c = e->cluster;
+
+	for (size_t i = 0; i < c->cap_workers; i++)
+		if (c->by_worker[i] != NULL && c->by_worker[i]->changed > from)
+			e->found[e->n_found++] = c->by_worker[i];
+}
+
 /*
  * What has changed since `from`, by number: neighbours are alike, and numbers that rise cost next to nothing when
- * compressed.  Everything is in that order already.
+ * compressed.
  */
 static sc_err find_changed(struct info_encoder *e, uint64_t from)
 {
 	const struct info_cluster *c = e->cluster;
 	const struct info_record *r;
+	size_t n = 0, n_gone = 0;
 	void *p = mem_grow(e->found, &e->cap_found, c->totals.workers + c->n_tombstones + 1, sizeof(*e->found));
 
 	if (p == NULL)
@@ -288,17 +300,24 @@ static sc_err find_changed(struct info_encoder *e, uint64_t from)
 	e->found = p;
 	e->n_found = 0;
 	if (from == 0) {
-		for (size_t i = 0; i < c->cap_workers; i++)
-			if (c->by_worker[i] != NULL)
-				e->found[e->n_found++] = c->by_worker[i];
+		add_living(e, 0);
 		return SC_OK;
 	}
 	TAILQ_FOREACH (r, &c->changes, link) {
 		if (r->changed <= from)
 			break;
-		e->found[e->n_found++] = r;
+		e->found[n++] = r;
 	}
-	qsort(e->found, e->n_found, sizeof(*e->found), compare_numbers);
+	if (n <= c->totals.workers / MANY_CHANGED) {
+		e->n_found = n;
+		qsort(e->found, n, sizeof(*e->found), compare_numbers);
+		return SC_OK;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (e->found[i]->is_gone)
+			e->found[n_gone++] = e->found[i];
+	e->n_found = n_gone;
+	add_living(e, from);
 	return SC_OK;
 }
 

@@ -74,6 +74,21 @@ static uint64_t next_due(const struct info_hub *h, const struct info_subscriber 
 	return ((now_us + s->granted_us - phase_us) / s->granted_us) * s->granted_us + phase_us;
 }
 
+/*
+ * The phase of one who begins with everything, at this epoch: whoever else begins at it gets the same, so that they
+ * share encodings from the next update on.
+ */
+static uint32_t join_phase(struct info_hub *h)
+{
+	if (h->serial_epoch != h->cluster.epoch || h->serial_users >= COHORT_OF_A_PHASE) {
+		h->serial++;
+		h->serial_epoch = h->cluster.epoch;
+		h->serial_users = 0;
+	}
+	h->serial_users++;
+	return h->serial;
+}
+
 static void reschedule(struct info_hub *h, struct info_subscriber *s, uint64_t now_us)
 {
 	s->granted_us = interval_grant(&h->governor, s->asked_us);
@@ -93,7 +108,6 @@ sc_err info_subscribe(struct info_hub *h, struct info_subscriber *s, uint64_t as
 		h->heap = p;
 		place(h, h->n_subscribers++, s);
 		s->is_subscribed = 1;
-		s->serial = h->next_serial++;
 	} else {
 		info_filter_drop(&h->encoder, s->filter);
 	}
@@ -192,6 +206,8 @@ uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, const struct info_ou
 	while (!h->cluster.changed && h->n_subscribers > 0 && h->heap[0]->due_us <= now_us) {
 		struct info_subscriber *s = h->heap[0];
 
+		if (s->epoch == 0)
+			s->serial = join_phase(h);
 		reschedule(h, s, now_us);
 		n += (uint64_t)serve(h, s, now_us, out);
 	}

@@ -24,7 +24,7 @@ struct info_subscriber {
 	uint64_t epoch;		    /* what it was sent last; 0: nothing yet */
 	uint64_t due_us, told_us;
 	int is_subscribed, in_flight;
-	uint32_t serial; /* spreads it over the phases */
+	uint32_t serial; /* spreads it over the phases; those who begin at one epoch have the same */
 	size_t at;	 /* place in the heap */
 	void *owner;
 };
@@ -58,7 +58,9 @@ struct info_hub {
 	struct interval_governor governor;
 	struct info_subscriber **heap; /* earliest due first */
 	size_t n_subscribers, cap_heap;
-	uint32_t next_serial;
+	uint32_t serial; /* of those who begin now */
+	uint64_t serial_epoch;
+	size_t serial_users;
 	uint64_t advanced_us; /* when the epoch advanced last */
 	uint64_t asked_us;    /* when somebody asked for everything last (identity) */
 	struct info_hub_counts counts;
