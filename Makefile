@@ -100,7 +100,7 @@ $(BIN)/schedctl: $(call obj,$(CTL_SRC) $(call src,base)) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
-$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(filter-out proto/sched_error.c,$(call src,base proto))) $(CLIENT_A)
+$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(filter-out proto/sched_error.c,$(COMMON_SRC)) client/view.c) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
@@ -170,13 +170,14 @@ endef
 
 $(foreach u,$(UNITS),$(if $($(u)_TESTS),$(eval $(call test_program,unit-$(u),$($(u)_TESTS) $($(u)_CODE) $(SUPPORT_SRC)))))
 UNIT_PROGRAMS := $(TEST_PROGRAMS)
-$(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPORT_SRC) $(COMMON_SRC))))
+$(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPORT_SRC) client/view.c $(COMMON_SRC))))
 
 # ---- fuzzing ----------------------------------------------------------------------------------------------------
 
 # tests/fuzz/NAME.c is a target; these three are not.  What a target needs beyond the common code: NAME_FUZZED.
 FUZZ_TARGETS := $(filter-out fuzz replay seed,$(basename $(notdir $(call src,tests/fuzz))))
 core_FUZZED  := $(CORE_SRC)
+info_body_FUZZED := client/view.c
 graph_FUZZED := $(call no_main,$(CLIENT_SRC) $(CTL_SRC))
 fuzz_code     = tests/fuzz/$(1).c tests/fuzz/fuzz.c $($(1)_FUZZED) $(COMMON_SRC)
 
@@ -266,9 +267,16 @@ test-tsan:
 
 # ---- benchmarks -------------------------------------------------------------------------------------------------
 
-.PHONY: bench soak
+.PHONY: bench bench-peers soak
 bench: all
 	@for s in latency exec noop; do $(BIN)/sched-bench $$s || exit 1; done
+
+# Cluster info, ours and that of others, on this machine; WORKERS=, CLIENTS=, INTERVAL_MS= for another size.
+WORKERS     ?= 800
+CLIENTS     ?= 800
+INTERVAL_MS ?= 2000
+bench-peers: all
+	@bench/peers/run $(BIN) $(WORKERS) $(CLIENTS) $(INTERVAL_MS)
 
 # Longer than anyone waits for: the simulator, then every fuzz target, SECONDS each.
 soak: all
@@ -327,6 +335,7 @@ make [BUILD=release|debug|asan|tsan] [V=1] [TARGET]
   test-asan       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
   test-tsan       unit tests under ThreadSanitizer
   bench           latency, exec and noop, a JSON object per figure
+  bench-peers     cluster info against other schedulers, with a table; WORKERS=800 CLIENTS=800 INTERVAL_MS=2000
   fuzz            libFuzzer targets; FUZZ=NAME: one; SECONDS=30: for each
   soak            the simulator and all fuzz targets, SECONDS each
   lint            formatting, clang-tidy, cppcheck, house rules, stale documentation

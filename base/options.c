@@ -14,7 +14,7 @@
 
 #define FILE_MAX_BYTES ((size_t)1024 * 1024)
 
-enum opt_type { O_DURATION, O_BYTES, O_COUNT, O_TEXT, O_CHOICE };
+enum opt_type { O_DURATION, O_BYTES, O_COUNT, O_SHARE, O_TEXT, O_CHOICE };
 
 struct opt {
 	enum opt_type type;
@@ -43,6 +43,8 @@ static sc_err parse_number(enum opt_type type, const char *text, uint64_t *out)
 		return text_bytes(text, out);
 	case O_COUNT:
 		return text_u64(text, out);
+	case O_SHARE:
+		return text_share(text, out);
 	default:
 		return SC_INVALID;
 	}
@@ -61,6 +63,9 @@ static void allowed(const struct opt *o, struct buf *out)
 		break;
 	case O_COUNT:
 		buf_printf(out, "a whole number from %s to %s", o->min, o->max);
+		break;
+	case O_SHARE:
+		buf_printf(out, "a share from %s to %s, like 1%% or 0.5%%", o->min, o->max);
 		break;
 	case O_TEXT:
 		buf_printf(out, "text of at most %s bytes", o->max);

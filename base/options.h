@@ -18,6 +18,7 @@
 typedef uint64_t opt_DURATION; /* microseconds; UINT64_MAX is "off" */
 typedef uint64_t opt_BYTES;
 typedef uint64_t opt_COUNT;
+typedef uint64_t opt_SHARE; /* parts of a million */
 typedef char *opt_TEXT;	  /* owned by the options */
 typedef char *opt_CHOICE; /* owned by the options */
 

@@ -127,6 +127,13 @@ sc_err text_bytes(const char *s, uint64_t *out)
 	return number_with_unit(s, units, out);
 }
 
+sc_err text_share(const char *s, uint64_t *out)
+{
+	static const struct unit units[] = {{"%", 1e4}, {NULL, 0}};
+
+	return number_with_unit(s, units, out);
+}
+
 sc_err text_amount(const char *s, uint64_t *out)
 {
 	static const struct unit units[] = {{"", TEXT_AMOUNT_ONE}, {NULL, 0}};

@@ -22,6 +22,9 @@ sc_err text_duration_us(const char *s, uint64_t *out);
 /* "64MiB", "1GB", "4096", "1.5G": k/M/G/T are powers of 1000, Ki/Mi/Gi/Ti of 1024, with or without B.  -> bytes */
 sc_err text_bytes(const char *s, uint64_t *out);
 
+/* "1%", "0.5%", with the sign.  -> parts of a million */
+sc_err text_share(const char *s, uint64_t *out);
+
 /* Amounts of a resource are kept in ten-thousandths: "1" -> 10000, "0.5" -> 5000; up to four decimals. */
 #define TEXT_AMOUNT_ONE 10000u
 sc_err text_amount(const char *s, uint64_t *out);

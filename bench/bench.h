@@ -26,7 +26,7 @@ struct scenario {
 	struct param params[PARAMS_MAX];      /* up to the first without a name */
 };
 
-extern struct scenario scenario_latency, scenario_exec, scenario_noop, scenario_array, scenario_sim;
+extern struct scenario scenario_latency, scenario_exec, scenario_noop, scenario_array, scenario_info, scenario_sim;
 
 uint64_t param(const struct scenario *s, const char *name);
 

@@ -8,8 +8,8 @@
 
 #define EXIT_USAGE 2
 
-static struct scenario *const scenarios[] = {&scenario_latency, &scenario_exec, &scenario_noop, &scenario_array,
-					     &scenario_sim};
+static struct scenario *const scenarios[] = {&scenario_latency, &scenario_exec, &scenario_noop,
+					     &scenario_array,	&scenario_info, &scenario_sim};
 
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "client/info.h"
 #include "client/link.h"
 #include "net/access.h"
 #include "net/handshake.h"
@@ -81,6 +82,7 @@ static void *thread_main(void *arg)
 	loop_run(client->loop);
 	client->ended = 1;
 	run_posts(client);
+	info_end(client);
 	links_end(client);
 	return NULL;
 }
@@ -137,6 +139,7 @@ static sc_err find_access_file(struct sc_client *client, const struct sc_client_
 
 static void release(struct sc_client *client)
 {
+	info_free(client);
 	links_free(client);
 	loop_free(client->loop); /* and with it the connections */
 	options_fini(&client->options);

@@ -9,6 +9,7 @@
 #define CLIENT_CLIENT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -18,6 +19,7 @@
 #include "net/loop.h"
 
 struct link;
+struct info;
 
 /* Something to run in the client's thread.  Embedded in what it is about. */
 struct post {
@@ -35,9 +37,10 @@ struct sc_client {
 
 	pthread_t thread;
 	pthread_mutex_t lock;
-	struct posts posts; /* under lock */
-	int stopping;	    /* under lock */
-	size_t n_async;	    /* asynchronous calls under way; under lock */
+	struct posts posts;	     /* under lock */
+	int stopping;		     /* under lock */
+	size_t n_async;		     /* asynchronous calls under way; under lock */
+	_Atomic(struct info *) info; /* info.h; NULL until it is used.  Set under lock */
 
 	/* the client's thread only, from here on */
 	struct loop *loop;

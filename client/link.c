@@ -283,6 +283,10 @@ REQUEST_IS_FIRST(worker_list);
 REQUEST_IS_FIRST(worker_drain);
 REQUEST_IS_FIRST(worker_stop);
 REQUEST_IS_FIRST(shutdown);
+REQUEST_IS_FIRST(info_subscribe);
+REQUEST_IS_FIRST(info_unsubscribe);
+REQUEST_IS_FIRST(identity);
+REQUEST_IS_FIRST(stats);
 REQUEST_IS_FIRST(data_get);
 REQUEST_IS_FIRST(submitted);
 REQUEST_IS_FIRST(job_state);
@@ -291,6 +295,8 @@ REQUEST_IS_FIRST(task_rows);
 REQUEST_IS_FIRST(task_info);
 REQUEST_IS_FIRST(result_places);
 REQUEST_IS_FIRST(worker_rows);
+REQUEST_IS_FIRST(info_update);
+REQUEST_IS_FIRST(stats_rows);
 REQUEST_IS_FIRST(data_part);
 
 static void on_welcome(struct link *l, const struct msg *m)
@@ -384,6 +390,8 @@ static sc_err on_message(struct conn *conn, const struct msg *m, void *arg)
 	case MSG_task_info:
 	case MSG_result_places:
 	case MSG_worker_rows:
+	case MSG_info_update:
+	case MSG_stats_rows:
 	case MSG_data_part:
 		on_answer(l, m);
 		return SC_OK;
@@ -586,9 +594,8 @@ void call_fini(struct call *c)
 	pthread_cond_destroy(&c->changed);
 }
 
-static void begin_call(struct post *p)
+static void begin(struct call *c)
 {
-	struct call *c = (struct call *)((char *)p - offsetof(struct call, post));
 	struct link *l = link_of(c->client, c->address);
 
 	if (c->client->ended || l == NULL) {
@@ -606,9 +613,27 @@ static void begin_call(struct post *p)
 		link_connect(l);
 }
 
+static void begin_posted(struct post *p)
+{
+	begin((struct call *)((char *)p - offsetof(struct call, post)));
+}
+
+void call_begin(struct call *c)
+{
+	c->is_over = 0;
+	c->is_sent = 0;
+	c->err = SC_OK;
+	begin(c);
+}
+
+void call_drop(struct call *c)
+{
+	call_unlink(c);
+}
+
 sc_err call_start(struct call *c)
 {
-	c->post.fn = begin_call;
+	c->post.fn = begin_posted;
 	c->is_over = 0;
 	c->is_sent = 0;
 	c->err = SC_OK;

@@ -63,6 +63,13 @@ sc_err call_run(struct call *c);
 /* End it now, with SC_CLOSED, if it is not over; returns when it is. */
 void call_abandon(struct call *c);
 
+/* In the client's thread: it is no longer wanted; it ends without on_end, and may be started again.  Late answers find
+ * nothing.  Not for calls that somebody waits for, nor before it has reached the client's thread. */
+void call_drop(struct call *c);
+
+/* In the client's thread: as call_start(), but it may fail and end before this returns. */
+void call_begin(struct call *c);
+
 /* The answer kept in `reply`; *out borrows it and d. */
 sc_err call_decode(const struct call *c, struct msg_decoder *d, struct msg *out);
 

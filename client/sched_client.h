@@ -383,6 +383,133 @@ SC_API sc_err sc_client_list_workers(struct sc_client *client, struct sc_workers
 SC_API sc_err sc_workers_next(struct sc_workers *workers, const struct sc_worker_row **row);
 SC_API void sc_workers_free(struct sc_workers *workers); /* NULL is fine */
 
+/* ---- what the cluster looks like --------------------------------------------------------------------------------- */
+
+/*
+ * The client keeps a view of the cluster that the scheduler keeps up to date, by changes, at an interval it grants.  It
+ * begins with the first call of sc_client_info() or sc_client_info_subscribe() and lasts as long as the client: it
+ * connects again by itself and goes on from the version it has.  How often: client.scheduler-info-interval, "off" for
+ * not at all.  A client inside a task ($SCHED_ROLE is worker-client) has no view unless the program subscribes.
+ */
+
+enum sc_info_section {
+	SC_INFO_TOTALS = 1,  /* sums over all workers */
+	SC_INFO_MEMBERS = 2, /* what each worker is */
+	SC_INFO_METRICS = 4  /* how each worker is */
+};
+
+/* All zero: everything, as often as the user has configured it. */
+struct sc_info_options {
+	uint64_t interval_us;	   /* how often, 100000 at least; 0: client.scheduler-info-interval */
+	unsigned sections;	   /* SC_INFO_*; 0: all */
+	const char *pool;	   /* only workers of this pool, or NULL */
+	const char *const *labels; /* only workers that have all of these, "key=value" each */
+	size_t n_labels;	   /* 16 at most */
+};
+
+/* A version of the view.  It never changes; any number of threads may read it. */
+struct sc_info; /* opaque */
+
+enum sc_info_event {
+	SC_INFO_UPDATED,	/* there is a newer version */
+	SC_INFO_RESYNCHRONISED, /* so there is, and changes in between cannot be told: it was sent as a whole */
+	SC_INFO_LOST		/* the connection is; the view stays as it is until there is one again */
+};
+
+/* Runs in the client's own thread: short, no blocking calls.  info is borrowed until it returns. */
+typedef void (*sc_info_fn)(enum sc_info_event event, const struct sc_info *info, void *arg);
+
+/*
+ * Begin, or begin anew with other options (NULL: all zero).  fn may be NULL; the fn of a former subscription is not
+ * called any more when this returns.  From a callback it takes effect after it has returned.  Does not wait for the
+ * network.  SC_INVALID, SC_BAD_STATE (no interval is given and client.scheduler-info-interval is off).
+ */
+SC_API sc_err sc_client_info_subscribe(struct sc_client *client, const struct sc_info_options *options, sc_info_fn fn,
+				       void *arg);
+
+/* Stop.  The view stays as it is.  Not from a callback.  SC_OK also when there was nothing to stop. */
+SC_API sc_err sc_client_info_unsubscribe(struct sc_client *client);
+
+/*
+ * The newest version, pinned: give it back with sc_info_unpin(), soon (at most 60 different ones are kept) and before
+ * sc_client_close().  Takes no lock and never waits for the network; NULL: out of memory.  Before the first update has
+ * come it shows an empty cluster and sc_info_is_complete() is 0.
+ */
+SC_API const struct sc_info *sc_client_info(struct sc_client *client);
+SC_API void sc_info_unpin(const struct sc_info *info); /* NULL is fine */
+
+/* Wait until sc_client_info() is complete.  SC_TIMEOUT; SC_BAD_STATE: this client has no subscription. */
+SC_API sc_err sc_client_info_wait(struct sc_client *client, uint64_t timeout_us);
+
+/*
+ * Ask once, without a subscription; interval_us does not matter.  *info is pinned as above.  What has been asked before
+ * is remembered: asking again costs what has changed.  The scheduler may have us wait, if we ask too often.
+ */
+SC_API sc_err sc_client_identity(struct sc_client *client, const struct sc_info_options *options,
+				 const struct sc_info **info);
+
+struct sc_info_totals {
+	uint64_t workers;
+	uint64_t slots; /* cpus, in ten-thousandths */
+	uint64_t memory_limit_bytes, cpu_percent, memory_bytes, spilled_bytes;
+	uint64_t running, queued, held; /* tasks running, given but not started; results */
+};
+
+struct sc_info_worker {
+	uint32_t worker; /* number */
+	/* SC_INFO_MEMBERS; "" and 0 without */
+	const char *name, *pool, *address, *host, *resources, *labels;
+	uint64_t pid;
+	uint64_t slots; /* cpus, in ten-thousandths */
+	uint64_t memory_limit_bytes;
+	enum sc_worker_status status;
+	/* SC_INFO_METRICS; 0 without */
+	uint64_t cpu_percent; /* of one core */
+	uint64_t memory_bytes, spilled_bytes;
+	uint64_t running, queued, held;
+	uint64_t sent_bytes_s, received_bytes_s; /* results, to and from other workers */
+};
+
+SC_API size_t sc_info_n_workers(const struct sc_info *info);
+/* Worker i in the order of their numbers; its texts live as long as info.  i is less than sc_info_n_workers(). */
+SC_API void sc_info_worker_at(const struct sc_info *info, size_t i, struct sc_info_worker *out);
+/* 1 when there is one, else 0. */
+SC_API int sc_info_find_name(const struct sc_info *info, const char *name, struct sc_info_worker *out);
+SC_API int sc_info_find_address(const struct sc_info *info, const char *address, struct sc_info_worker *out);
+SC_API void sc_info_totals_of(const struct sc_info *info, struct sc_info_totals *out);
+
+/* The version: which run of the scheduler, and a number that grows with each change of the cluster. */
+SC_API const char *sc_info_incarnation(const struct sc_info *info);
+SC_API uint64_t sc_info_epoch(const struct sc_info *info);
+SC_API uint64_t sc_info_granted_us(const struct sc_info *info); /* how often the scheduler tells us; 0: not known */
+SC_API int sc_info_is_complete(const struct sc_info *info);
+
+/* ---- what the scheduler spends, and on what ---------------------------------------------------------------------- */
+
+struct sc_metric {
+	const char *name; /* as /metrics has it; with a state, "sched_tasks.running" */
+	uint64_t value;
+};
+
+struct sc_spent {
+	const char *name; /* kind of request, or client */
+	uint64_t count;
+	uint64_t total_ns;
+};
+
+struct sc_stats {
+	const struct sc_metric *metrics;
+	size_t n_metrics;
+	const struct sc_spent *kinds; /* of requests */
+	size_t n_kinds;
+	const struct sc_spent *clients; /* that are connected, the most expensive first */
+	size_t n_clients;
+};
+
+/* *out is new; sc_stats_free() it. */
+SC_API sc_err sc_client_stats(struct sc_client *client, struct sc_stats **out);
+SC_API void sc_stats_free(struct sc_stats *stats); /* NULL is fine */
+
 /* ---- changing -------------------------------------------------------------------------------------------------- */
 
 /* *count (may be NULL): how many things it touched.  SC_NOT_FOUND, SC_BAD_STATE. */

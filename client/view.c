@@ -17,6 +17,7 @@ struct view {
 	struct view_record **table; /* by worker number */
 	size_t cap_table, n_workers;
 	struct view_totals totals;
+	uint64_t granted_us;
 	struct msg_decoder *decoder;
 	struct frame_codec codec;
 	_Atomic(struct view_version *) slots[SLOTS];
@@ -126,6 +127,11 @@ const struct view_record *view_worker(const struct view *v, uint32_t worker)
 const struct view_totals *view_totals(const struct view *v)
 {
 	return &v->totals;
+}
+
+void view_set_granted(struct view *v, uint64_t granted_us)
+{
+	v->granted_us = granted_us;
 }
 
 /* ---- applying --------------------------------------------------------------------------------------------------- */
@@ -373,6 +379,7 @@ sc_err view_publish(struct view *v, const char *incarnation, uint64_t epoch)
 		return err;
 	version->slot = place;
 	version->epoch = epoch;
+	version->granted_us = v->granted_us;
 	snprintf(version->incarnation, sizeof(version->incarnation), "%s", incarnation);
 	atomic_store(&v->slots[place], version);
 	word = atomic_exchange(&v->current, (uint64_t)place << SLOT_SHIFT);
@@ -410,6 +417,17 @@ const struct view_record *view_by_name(const struct view_version *version, const
 			lo = mid + 1;
 		else
 			hi = mid;
+	}
+	return NULL;
+}
+
+const struct view_record *view_by_address(const struct view_version *version, const char *address)
+{
+	for (size_t i = 0; i < version->n; i++) {
+		const struct view_identity *d = version->records[i]->identity;
+
+		if (d != NULL && strcmp(d->address, address) == 0)
+			return version->records[i];
 	}
 	return NULL;
 }

@@ -44,8 +44,9 @@ struct view_version {
 	atomic_size_t n_given_back;
 	uint64_t n_taken; /* final when it is not the current one any more */
 	uint32_t slot;
-	char incarnation[33];
+	char incarnation[33]; /* "": nothing has been published yet */
 	uint64_t epoch;
+	uint64_t granted_us; /* as of view_set_granted() */
 	struct view_totals totals;
 	size_t n;
 	struct view_record **records;
@@ -69,6 +70,9 @@ sc_err view_apply(struct view *v, struct slice body, uint64_t raw_bytes, int is_
 /* Show what the table holds, as of this version, to readers.  SC_LIMIT: too many old versions are pinned. */
 sc_err view_publish(struct view *v, const char *incarnation, uint64_t epoch);
 
+/* The interval that versions published from now on are said to come at. */
+void view_set_granted(struct view *v, uint64_t granted_us);
+
 size_t view_n_workers(const struct view *v);
 const struct view_record *view_worker(const struct view *v, uint32_t worker); /* NULL: no such */
 const struct view_totals *view_totals(const struct view *v);
@@ -78,7 +82,8 @@ const struct view_totals *view_totals(const struct view *v);
 const struct view_version *view_pin(struct view *v);
 void view_unpin(const struct view_version *version);
 
-/* Among the records of a version; NULL: no such. */
+/* Among the records of a version; NULL: no such.  By address: one after the other. */
 const struct view_record *view_by_name(const struct view_version *version, const char *name);
+const struct view_record *view_by_address(const struct view_version *version, const char *address);
 
 #endif

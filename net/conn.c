@@ -4,6 +4,9 @@
  * Input is one linear buffer: [ consumed | frames not yet decoded | room ].  A frame is decoded where it lies (or
  * where it was decompressed to); when a turn's budget of messages is used up, `payload` remembers where to go on and
  * nothing more is received until that frame is finished.
+ *
+ * A connection has an input buffer of its own only while something incomplete is in it: it receives into the one the
+ * loop keeps spare, and gives that back, so that quiet connections cost no more than their struct.
  */
 #include "net/conn.h"
 
@@ -25,7 +28,8 @@
 #define WRITE_PIECES	  64
 #define FRAME_SPLIT_BYTES ((size_t)1024 * 1024) /* begin a new frame when one has become this long */
 #define INFLATE_BYTES	  ((size_t)8 * 1024)	/* inflating so much is as much work as a message */
-#define INPUT_KEEP_BYTES  ((size_t)64 * 1024)	/* a larger, empty input buffer is given back */
+#define INPUT_KEEP_BYTES  ((size_t)64 * 1024)	/* a larger, empty buffer is not kept */
+#define INPUT_MOVE_BYTES  ((size_t)16 * 1024)	/* a rest up to this is moved out of the loop's buffer */
 
 const struct conn_limits conn_limits_default = {
 	CONN_MAX_FRAME_DEFAULT,
@@ -58,7 +62,6 @@ struct conn {
 	unsigned say_goodbye : 1;    /* closing with an error the peer should get to read */
 	unsigned draining : 1;	     /* said it; waiting for the peer to close */
 
-	struct msg_decoder *decoder;
 	struct buf in;
 	size_t in_at; /* consumed */
 	struct buf inflated;
@@ -142,7 +145,6 @@ static void release(struct conn *c)
 	if (c->write_ev != NULL)
 		event_free(c->write_ev);
 	loop_timer_free(c->linger);
-	msg_decoder_free(c->decoder);
 	buf_fini(&c->in);
 	buf_fini(&c->inflated);
 	buf_fini(&c->pending);
@@ -172,7 +174,7 @@ static sc_err create(struct loop *l, int fd, const struct conn_limits *limits, c
 	c->out = evbuffer_new();
 	c->read_ev = event_new(loop_base(l), fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->write_ev = event_new(loop_base(l), fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	if (c->out == NULL || c->read_ev == NULL || c->write_ev == NULL || msg_decoder_new(&c->decoder) != SC_OK ||
+	if (c->out == NULL || c->read_ev == NULL || c->write_ev == NULL ||
 	    loop_timer_new(l, on_linger, c, &c->linger) != SC_OK) {
 		release(c);
 		return SC_NOMEM;
@@ -407,6 +409,57 @@ sc_err conn_send(struct conn *c, msg_type type, const void *m)
 	return SC_OK;
 }
 
+/* What evbuffer calls back with; one per send. */
+struct shared_bytes {
+	void (*release)(void *arg);
+	void *arg;
+};
+
+static void shared_written(const void *bytes, size_t n_bytes, void *arg)
+{
+	struct shared_bytes *s = arg;
+
+	(void)bytes;
+	(void)n_bytes;
+	s->release(s->arg);
+	mem_free(s);
+}
+
+sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void *bytes, size_t n_bytes,
+			void (*released)(void *arg), void *arg)
+{
+	uint8_t head[FRAME_HEADER_BYTES];
+	struct shared_bytes *shared;
+	sc_err err;
+
+	if (c->closing)
+		return SC_CLOSED;
+	frame_pending(c); /* what was sent before goes first */
+	err = msg_encode_head(&c->pending, type, m, n_bytes);
+	if (err == SC_OK && c->pending.len + n_bytes > c->peer_max_frame_bytes)
+		err = SC_TOO_BIG;
+	shared = err == SC_OK ? mem_malloc(sizeof(*shared)) : NULL;
+	if (err == SC_OK && shared == NULL)
+		err = SC_NOMEM;
+	if (err != SC_OK) {
+		buf_reset(&c->pending);
+		return err;
+	}
+	*shared = (struct shared_bytes){released, arg};
+	frame_header_write(head, &(struct frame_header){(uint32_t)(c->pending.len + n_bytes), 0, c->out_sequence});
+	c->out_sequence = (c->out_sequence + 1) & FRAME_SEQUENCE_MASK;
+	if (evbuffer_add(c->out, head, sizeof(head)) != 0 ||
+	    evbuffer_add(c->out, c->pending.data, c->pending.len) != 0 ||
+	    evbuffer_add_reference(c->out, bytes, n_bytes, shared_written, shared) != 0) {
+		mem_free(shared);
+		broken(c, SC_NOMEM, NULL);
+		return SC_NOMEM;
+	}
+	buf_reset(&c->pending);
+	mark_dirty(c);
+	return SC_OK;
+}
+
 static void send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, va_list ap)
 {
 	struct msg_error m = {.request = request, .code = (uint64_t)code};
@@ -587,7 +640,7 @@ static int decode_payload(struct conn *c)
 		c->turn_messages++;
 		m.type = MSG_none;
 		used = 0;
-		err = msg_decode(c->decoder, c->payload, c->payload_left, &m, &used, &field);
+		err = msg_decode(loop_decoder(c->loop), c->payload, c->payload_left, &m, &used, &field);
 		if (err == SC_UNKNOWN_MESSAGE && used > 0) { /* from a newer peer: not ours to judge */
 			c->payload += used;
 			c->payload_left -= used;
@@ -661,7 +714,52 @@ static void decode_input(struct conn *c)
 		c->in.len -= c->in_at;
 		c->in_at = 0;
 	}
-	if (c->in.len == 0 && c->in.cap > 4 * CONN_READ_BYTES)
+}
+
+static void exchange(struct buf *a, struct buf *b)
+{
+	struct buf t = *a;
+	size_t max_a = a->max, max_b = b->max;
+
+	*a = *b;
+	*b = t;
+	a->max = max_a; /* a limit stays where it is */
+	b->max = max_b;
+}
+
+/* Receive into the loop's spare buffer, if there is nothing here that what comes has to be joined to. */
+static void borrow_input(struct conn *c)
+{
+	if (c->in.cap == 0)
+		exchange(&c->in, loop_spare_input(c->loop));
+}
+
+/*
+ * Give a buffer back that is empty, or has only a small rest in it, which is moved to one of its own.  A larger rest
+ * keeps it, and the loop makes itself another.
+ */
+static void return_input(struct conn *c)
+{
+	struct buf *spare = loop_spare_input(c->loop);
+	struct buf rest;
+
+	if (c->payload != NULL || c->in.len > INPUT_MOVE_BYTES || c->in.cap <= INPUT_MOVE_BYTES * 2)
+		goto tidy;
+	buf_init(&rest, c->in.max);
+	if (c->in.len > 0)
+		buf_append(&rest, c->in.data, c->in.len);
+	if (buf_err(&rest) != SC_OK) { /* no memory: it stays where it is */
+		buf_fini(&rest);
+		return;
+	}
+	if (c->in.cap <= 4 * CONN_READ_BYTES && c->in.cap > spare->cap) {
+		c->in.len = 0;
+		exchange(&c->in, spare);
+	}
+	buf_fini(&c->in);
+	c->in = rest;
+tidy:
+	if (c->payload == NULL && c->in.len == 0)
 		buf_fini(&c->in);
 }
 
@@ -677,7 +775,7 @@ static void discard_input(struct conn *c)
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	size_t room_bytes = c->in.cap - c->in.len > INPUT_KEEP_BYTES / 4 ? c->in.cap - c->in.len : INPUT_KEEP_BYTES;
+	size_t room_bytes;
 	uint8_t *room;
 	ssize_t n;
 
@@ -691,8 +789,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	c->turn_messages = 0;
 	if (c->payload != NULL) { /* still busy with what came before */
 		decode_input(c);
+		return_input(c);
 		return;
 	}
+	borrow_input(c);
+	room_bytes = c->in.cap - c->in.len > INPUT_KEEP_BYTES / 4 ? c->in.cap - c->in.len : INPUT_KEEP_BYTES;
 	if (room_bytes > CONN_READ_BYTES)
 		room_bytes = CONN_READ_BYTES;
 	room = buf_reserve(&c->in, room_bytes);
@@ -710,6 +811,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	} else if (errno != EAGAIN && errno != EINTR) {
 		broken(c, SC_CLOSED, errno == ECONNRESET ? "closed by the peer" : sc_err_text(SC_IO));
 	}
+	return_input(c);
 }
 
 void conn_pause(struct conn *c, int paused)

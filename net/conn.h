@@ -65,6 +65,14 @@ struct loop *conn_loop(const struct conn *c);
  */
 sc_err conn_send(struct conn *c, msg_type type, const void *m);
 
+/*
+ * Queue a message whose last field, a BIN, is n_bytes at bytes, which are not copied: released(arg) is called when they
+ * have been written or the connection is over.  m's last field is ignored.  Not compressed.  On failure it is not
+ * called.
+ */
+sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void *bytes, size_t n_bytes,
+			void (*released)(void *arg), void *arg);
+
 /* Queue an error message; request 0 when it is not about one. */
 void conn_send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "proto/message.h"
 
 struct loop_signal {
 	struct event *ev;
@@ -20,6 +21,8 @@ struct loop_signal {
 struct loop {
 	struct event_base *base;
 	struct frame_codec codec;
+	struct msg_decoder *decoder;
+	struct buf spare_input;
 	uint64_t now_us; /* 0: not read in this turn yet */
 	int stop;
 	int wake_fd;
@@ -60,9 +63,10 @@ sc_err loop_new(struct loop **out)
 		return SC_NOMEM;
 	TAILQ_INIT(&l->all);
 	TAILQ_INIT(&l->dirty);
+	buf_init(&l->spare_input, 0);
 	l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	config = event_config_new();
-	if (config == NULL || l->wake_fd < 0)
+	if (config == NULL || l->wake_fd < 0 || msg_decoder_new(&l->decoder) != SC_OK)
 		goto fail;
 	/* Several changes to one descriptor in a turn become one system call. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_NOLOCK);
@@ -104,6 +108,8 @@ void loop_free(struct loop *l)
 	if (l->wake_fd >= 0)
 		close(l->wake_fd);
 	frame_codec_fini(&l->codec);
+	msg_decoder_free(l->decoder);
+	buf_fini(&l->spare_input);
 	mem_free(l);
 }
 
@@ -173,6 +179,16 @@ uint64_t loop_now_us(struct loop *l)
 struct event_base *loop_base(struct loop *l)
 {
 	return l->base;
+}
+
+struct msg_decoder *loop_decoder(struct loop *l)
+{
+	return l->decoder;
+}
+
+struct buf *loop_spare_input(struct loop *l)
+{
+	return &l->spare_input;
 }
 
 struct frame_codec *loop_codec(struct loop *l)

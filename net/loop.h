@@ -17,6 +17,7 @@
 #include "proto/sched_error.h"
 
 struct event_base;
+struct msg_decoder;
 struct loop;
 struct loop_timer;
 
@@ -42,6 +43,14 @@ uint64_t loop_now_us(struct loop *l);
 
 struct event_base *loop_base(struct loop *l);
 struct frame_codec *loop_codec(struct loop *l);
+
+/*
+ * What connections use one after the other, so that ten thousand quiet ones do not each keep their own: a decoder, for
+ * the length of a handler, and a buffer to receive into, which a connection takes over while it holds an incomplete
+ * frame.  The spare may be empty; whoever takes it leaves an empty one.
+ */
+struct msg_decoder *loop_decoder(struct loop *l);
+struct buf *loop_spare_input(struct loop *l);
 
 /* A timer that fires once each time it is set.  Setting again moves it. */
 sc_err loop_timer_new(struct loop *l, loop_fn fn, void *arg, struct loop_timer **out);

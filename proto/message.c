@@ -35,9 +35,7 @@ struct shape {
 	size_t n_fields;
 };
 
-#define CODE_MAX 128
-
-static const struct shape shapes[CODE_MAX] = {
+static const struct shape shapes[MSG_CODES] = {
 #define MSG_BEGIN(name, code, from, text)                                                                              \
 	[code] = {#name, fields_##name, sizeof(fields_##name) / sizeof(fields_##name[0])},
 #define FIELD(msg, type, name, bound, text)
@@ -50,7 +48,7 @@ static const struct shape shapes[CODE_MAX] = {
 
 static const struct shape *shape_of(uint64_t code)
 {
-	return code < CODE_MAX && shapes[code].name != NULL ? &shapes[code] : NULL;
+	return code < MSG_CODES && shapes[code].name != NULL ? &shapes[code] : NULL;
 }
 
 const char *msg_name(msg_type type)
@@ -130,6 +128,42 @@ static void encode_field(msgpack_packer *pk, const struct field *f, const void *
 	}
 }
 
+/* The code and the first n fields of a message that has more of them, perhaps. */
+static sc_err encode_fields(struct buf *out, msgpack_packer *pk, msg_type type, size_t n, const void *m,
+			    const char **field)
+{
+	const struct shape *s = shape_of((uint64_t)type);
+
+	if (field != NULL)
+		*field = NULL;
+	msgpack_packer_init(pk, out, write_to_buf);
+	msgpack_pack_array(pk, s->n_fields + 1);
+	msgpack_pack_uint64(pk, (uint64_t)type);
+	for (size_t i = 0; i < n; i++) {
+		const void *at = (const char *)m + s->fields[i].offset;
+
+		if (over_bound(&s->fields[i], at)) {
+			if (field != NULL)
+				*field = s->fields[i].name;
+			return SC_TOO_BIG;
+		}
+		encode_field(pk, &s->fields[i], at);
+	}
+	return SC_OK;
+}
+
+/* The outcome of an encoding that began at `start`; a failed one leaves nothing behind. */
+static sc_err encoded(struct buf *out, size_t start, sc_err err)
+{
+	if (err == SC_OK)
+		err = buf_err(out);
+	if (err != SC_OK) {
+		out->len = start;
+		out->err = SC_OK;
+	}
+	return err;
+}
+
 sc_err msg_encode(struct buf *out, msg_type type, const void *m, const char **field)
 {
 	const struct shape *s = shape_of((uint64_t)type);
@@ -137,30 +171,23 @@ sc_err msg_encode(struct buf *out, msg_type type, const void *m, const char **fi
 	msgpack_packer pk;
 
 	assert(s != NULL && "a message that is not in the table");
-	if (field != NULL)
-		*field = NULL;
-	msgpack_packer_init(&pk, out, write_to_buf);
-	msgpack_pack_array(&pk, s->n_fields + 1);
-	msgpack_pack_uint64(&pk, (uint64_t)type);
-	for (size_t i = 0; i < s->n_fields; i++) {
-		const void *at = (const char *)m + s->fields[i].offset;
+	return encoded(out, start, encode_fields(out, &pk, type, s->n_fields, m, field));
+}
 
-		if (over_bound(&s->fields[i], at)) {
-			if (field != NULL)
-				*field = s->fields[i].name;
-			out->len = start;
-			return SC_TOO_BIG;
-		}
-		encode_field(&pk, &s->fields[i], at);
-	}
-	if (buf_err(out) != SC_OK) {
-		sc_err err = buf_err(out);
+sc_err msg_encode_head(struct buf *out, msg_type type, const void *m, size_t n_bytes)
+{
+	const struct shape *s = shape_of((uint64_t)type);
+	size_t start = out->len;
+	msgpack_packer pk;
+	sc_err err;
 
-		out->len = start;
-		out->err = SC_OK;
-		return err;
-	}
-	return SC_OK;
+	assert(s != NULL && s->n_fields > 0 && s->fields[s->n_fields - 1].type == T_BIN);
+	if (n_bytes > s->fields[s->n_fields - 1].bound)
+		return SC_TOO_BIG;
+	err = encode_fields(out, &pk, type, s->n_fields - 1, m, NULL);
+	if (err == SC_OK)
+		msgpack_pack_bin(&pk, n_bytes);
+	return encoded(out, start, err);
 }
 
 /* ---- decoding ------------------------------------------------------------------------------------------------- */

@@ -51,6 +51,8 @@ typedef enum msg_type {
 #undef FIELD
 #undef MSG_END
 
+#define MSG_CODES 128 /* codes are below this */
+
 /* Any message, decoded. */
 struct msg {
 	msg_type type;
@@ -73,6 +75,12 @@ const char *msg_name(msg_type type);
  * *field, if given, is then its name.  On failure out is as it was.
  */
 sc_err msg_encode(struct buf *out, msg_type type, const void *m, const char **field);
+
+/*
+ * The same without the bytes of the last field, a BIN of n_bytes, which the caller sends right after: for bytes that
+ * many messages share.  The last field of m is ignored.
+ */
+sc_err msg_encode_head(struct buf *out, msg_type type, const void *m, size_t n_bytes);
 
 struct msg_decoder; /* memory reused from message to message */
 

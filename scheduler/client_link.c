@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "scheduler/info_link.h"
 #include "scheduler/scheduler.h"
 
 /* How each message of the table is taken from a client: FROM_x for the sender x in messages.def. */
@@ -206,6 +207,7 @@ static sc_err on_worker_drain(struct client_peer *p, const struct msg_worker_dra
 	if (w->status == WORKER_STOPPING)
 		return refuse(p, m->request, SC_BAD_STATE, "the worker is stopping");
 	core_worker_set_status(p->scheduler->core, w->number, m->undo ? WORKER_ACTIVE : WORKER_DRAINING);
+	info_link_status(p->scheduler->info, w->number, w->status);
 	log_info("client", m->undo ? "undrained" : "drained", "peer=%s worker=%s", conn_peer(p->conn), w->name);
 	return answer_ok(p, m->request, w->in_flight.n);
 }
@@ -219,6 +221,7 @@ static sc_err on_worker_stop(struct client_peer *p, const struct msg_worker_stop
 	if (w == NULL)
 		return SC_OK;
 	core_worker_set_status(p->scheduler->core, w->number, WORKER_STOPPING);
+	info_link_status(p->scheduler->info, w->number, w->status);
 	wp = worker_link_of(p->scheduler, w->number);
 	if (wp != NULL) {
 		wp->leaving = 1;
@@ -236,9 +239,28 @@ static sc_err on_shutdown(struct client_peer *p, const struct msg_shutdown *m)
 	return SC_OK;
 }
 
-static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
+static sc_err on_info_subscribe(struct client_peer *p, const struct msg_info_subscribe *m)
 {
-	struct client_peer *p = arg;
+	return info_link_subscribe(p->scheduler->info, p, m);
+}
+
+static sc_err on_info_unsubscribe(struct client_peer *p, const struct msg_info_unsubscribe *m)
+{
+	return answer_ok(p, m->request, (uint64_t)info_link_unsubscribe(p->scheduler->info, p));
+}
+
+static sc_err on_identity(struct client_peer *p, const struct msg_identity *m)
+{
+	return info_link_identity(p->scheduler->info, p, m);
+}
+
+static sc_err on_stats(struct client_peer *p, const struct msg_stats *m)
+{
+	return report_stats(p->scheduler, p->conn, m);
+}
+
+static sc_err dispatch(struct client_peer *p, struct conn *c, const struct msg *m)
+{
 
 	switch (m->type) {
 #define MSG_BEGIN(name, code, from, text) FROM_##from(name)
@@ -253,6 +275,21 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 	}
 }
 
+/* Every request is timed: what clients cost is no guess (report_stats). */
+static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
+{
+	struct client_peer *p = arg;
+	uint64_t before = clock_ns(), ns;
+	sc_err err = dispatch(p, c, m);
+
+	ns = clock_ns() - before;
+	p->n_requests++;
+	p->requests_ns += ns;
+	p->scheduler->requests[m->type].count++;
+	p->scheduler->requests[m->type].ns += ns;
+	return err;
+}
+
 static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 {
 	struct client_peer *p = arg;
@@ -263,6 +300,7 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 		log_warn("client", "cut-off", "peer=%s error=%s reason=%s", conn_peer(c), sc_err_name(why),
 			 log_quote(text));
 	watch_client_gone(p);
+	info_link_unsubscribe(p->scheduler->info, p);
 	TAILQ_REMOVE(&p->scheduler->clients, p, link);
 	p->scheduler->n_clients--;
 	if (p->scheduler->server != NULL)
@@ -272,7 +310,7 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 
 static const struct conn_handlers handlers = {NULL, on_message, on_close};
 
-sc_err client_link_new(struct scheduler *s, struct conn *c)
+sc_err client_link_new(struct scheduler *s, struct conn *c, int is_worker_client)
 {
 	struct client_peer *p = mem_calloc(1, sizeof(*p));
 
@@ -280,6 +318,7 @@ sc_err client_link_new(struct scheduler *s, struct conn *c)
 		return SC_NOMEM;
 	p->scheduler = s;
 	p->conn = c;
+	p->is_worker_client = is_worker_client;
 	TAILQ_INIT(&p->watches);
 	TAILQ_INSERT_TAIL(&s->clients, p, link);
 	s->n_clients++;

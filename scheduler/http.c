@@ -9,11 +9,11 @@
 
 #include "base/mem.h"
 #include "net/address.h"
+#include "scheduler/metrics.h"
 
 #define HTTP_TIMEOUT_S	  10
 #define HTTP_HEADERS_MAX  8192
 #define HTTP_BODY_MAX	  1024
-#define JOB_STATES	  5
 #define METRICS_MEDIATYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct http {
@@ -21,42 +21,18 @@ struct http {
 	struct evhttp *server;
 };
 
-static uint64_t count_jobs(const struct scheduler *s, unsigned state)
-{
-	uint64_t n = 0;
-
-	for (const struct job *j = core_job_first(s->core); j != NULL; j = core_job_next(s->core, j))
-		n += j->state == state;
-	return n;
-}
-
-static uint64_t count_tasks(const struct scheduler *s, unsigned state)
-{
-	uint64_t n = 0;
-
-	for (const struct job *j = core_job_first(s->core); j != NULL; j = core_job_next(s->core, j))
-		n += j->counts[state];
-	return n;
-}
-
-static void head(struct evbuffer *out, const char *name, const char *type, const char *help)
-{
-	evbuffer_add_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 /* Text exposition format 0.0.4: prometheus.io/docs/instrumenting/exposition_formats. */
-static void write_metrics(const struct scheduler *s, struct evbuffer *out)
+static void write_metric(void *arg, const char *name, const char *type, const char *help, const char *state, int first,
+			 uint64_t value)
 {
-#define METRIC(name, type, help, value)                                                                                \
-	head(out, #name, type, help);                                                                                  \
-	evbuffer_add_printf(out, #name " %" PRIu64 "\n", (uint64_t)(value));
-#define METRIC_BY_STATE(name, type, help, value, states, name_of)                                                      \
-	head(out, #name, type, help);                                                                                  \
-	for (unsigned state = 0; state < (states); state++)                                                            \
-		evbuffer_add_printf(out, #name "{state=\"%s\"} %" PRIu64 "\n", name_of(state), (uint64_t)(value));
-#include "scheduler/metrics.def"
-#undef METRIC
-#undef METRIC_BY_STATE
+	struct evbuffer *out = arg;
+
+	if (first)
+		evbuffer_add_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	if (state != NULL)
+		evbuffer_add_printf(out, "%s{state=\"%s\"} %" PRIu64 "\n", name, state, value);
+	else
+		evbuffer_add_printf(out, "%s %" PRIu64 "\n", name, value);
 }
 
 static void reply(struct evhttp_request *req, const char *type, struct evbuffer *body)
@@ -75,7 +51,7 @@ static void on_metrics(struct evhttp_request *req, void *arg)
 		evhttp_send_error(req, HTTP_INTERNAL, NULL);
 		return;
 	}
-	write_metrics(h->scheduler, body);
+	metrics_each(h->scheduler, write_metric, body);
 	reply(req, METRICS_MEDIATYPE, body);
 }
 

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "scheduler/info_link.h"
 
+#define LAG_WINDOW_US  (10u * US_PER_S)
 #define STOP_LINGER_US (200u * US_PER_MS) /* for the last messages to be written */
 
 static const char *secret_of(const char *role, void *arg)
@@ -27,7 +29,9 @@ static sc_err on_peer(struct conn *c, const char *role, void *arg)
 
 	if (s->stopping)
 		return SC_SHUTDOWN;
-	return strcmp(role, ROLE_WORKER) == 0 ? worker_link_new(s, c) : client_link_new(s, c);
+	if (strcmp(role, ROLE_WORKER) == 0)
+		return worker_link_new(s, c);
+	return client_link_new(s, c, strcmp(role, ROLE_WORKER_CLIENT) == 0);
 }
 
 static void check(struct scheduler *s)
@@ -58,6 +62,18 @@ static void arm_core_timer(struct scheduler *s)
 		loop_timer_set(s->core_timer, due > now ? due - now : 0);
 }
 
+/* How long this turn has kept everybody waiting; the longest is remembered for LAG_WINDOW_US. */
+static void count_turn(struct scheduler *s)
+{
+	uint64_t now = clock_monotonic_us(), us = now - loop_now_us(s->loop);
+
+	s->turn_us += us;
+	if (us >= s->turn_max_us || now - s->turn_max_at_us > LAG_WINDOW_US) {
+		s->turn_max_us = us;
+		s->turn_max_at_us = now;
+	}
+}
+
 static void on_turn(void *arg)
 {
 	struct scheduler *s = arg;
@@ -71,6 +87,7 @@ static void on_turn(void *arg)
 	}
 	check(s);
 	arm_core_timer(s);
+	count_turn(s);
 }
 
 static void on_core_timer(void *arg)
@@ -143,7 +160,7 @@ sc_err scheduler_new(struct loop *l, const struct options *o, const struct acces
 	sc = server_config_of(s);
 	if (core_new(&co, &s->core) != SC_OK || server_new(l, &sc, &s->server) != SC_OK ||
 	    outbox_new(&s->outbox) != SC_OK || watch_table_new(s, &s->watches) != SC_OK ||
-	    loop_timer_new(l, on_core_timer, s, &s->core_timer) != SC_OK ||
+	    info_link_new(s, &s->info) != SC_OK || loop_timer_new(l, on_core_timer, s, &s->core_timer) != SC_OK ||
 	    loop_timer_new(l, on_watch_timer, s, &s->watch_timer) != SC_OK) {
 		scheduler_free(s);
 		return SC_NOMEM;
@@ -177,6 +194,7 @@ void scheduler_free(struct scheduler *s)
 	loop_end_turn(s->loop);
 	outbox_free(s->outbox);
 	watch_table_free(s->watches);
+	info_link_free(s->info);
 	core_free(s->core);
 	mem_free(s->peers);
 	mem_free(s);

@@ -15,12 +15,14 @@
 #include "net/loop.h"
 #include "net/server.h"
 #include "scheduler/core/core.h"
+#include "scheduler/info/subscribers.h"
 
 /* Walking over so many tasks, jobs or groups for a request is as much work as a small message: see conn_charge(). */
 #define WALK_PER_MESSAGE 100u
 
 struct scheduler;
 struct outbox;
+struct info_link;
 
 /* Groups of one job that a worker has been told about. */
 struct known_job {
@@ -41,6 +43,7 @@ struct worker_peer {
 	struct known_job *known;
 	/* of its last heartbeat */
 	uint64_t cpu_percent, memory_bytes, running, queued, held, held_bytes, spilled_bytes;
+	uint64_t sent_bytes, received_bytes, heartbeat_us; /* when */
 	/* this turn's actions for it: indices into the core's array, chained by outbox */
 	uint32_t first_action, last_action;
 	int is_touched;
@@ -55,6 +58,11 @@ struct client_peer {
 	struct conn *conn;
 	TAILQ_HEAD(, watch) watches;
 	unsigned n_watches;
+	int is_worker_client; /* runs inside a task */
+	struct info_subscriber subscription;
+	uint64_t info_request; /* of the subscription */
+	uint64_t identity_us;  /* token bucket of its single questions: used up until then */
+	uint64_t n_requests, requests_ns;
 };
 
 struct scheduler {
@@ -70,10 +78,15 @@ struct scheduler {
 	TAILQ_HEAD(, client_peer) clients;
 	struct outbox *outbox;
 	struct watch_table *watches;
+	struct info_link *info;
 	struct loop_timer *core_timer;	/* the core's next due time */
 	struct loop_timer *watch_timer; /* silent workers */
 	uint64_t next_name;
-	uint64_t n_turns, n_actions, n_clients; /* for metrics.def */
+	uint64_t n_turns, n_actions, n_clients;	       /* for metrics.def */
+	uint64_t turn_us, turn_max_us, turn_max_at_us; /* spent in turns; the longest lately, and when */
+	struct {
+		uint64_t count, ns;
+	} requests[MSG_CODES]; /* of clients, by message */
 	int stopping;
 };
 
@@ -90,7 +103,7 @@ void worker_link_check_silence(struct scheduler *s);
 struct worker_peer *worker_link_of(const struct scheduler *s, uint32_t number); /* NULL: none */
 
 /* client_link.c */
-sc_err client_link_new(struct scheduler *s, struct conn *c);
+sc_err client_link_new(struct scheduler *s, struct conn *c, int is_worker_client);
 
 /* outbox.c - actions become messages */
 sc_err outbox_new(struct outbox **out);
@@ -114,5 +127,8 @@ sc_err report_tasks(struct scheduler *s, struct conn *c, const struct msg_task_l
 sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_show *m);
 sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_result_locate *m);
 sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_worker_list *m);
+
+/* report_stats.c */
+sc_err report_stats(struct scheduler *s, struct conn *c, const struct msg_stats *m);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "scheduler/info_link.h"
 #include "scheduler/scheduler.h"
 
 #define LABELS_MAX_BYTES 16384u
@@ -84,6 +85,8 @@ static sc_err on_worker_register(struct worker_peer *p, const struct msg_worker_
 	err = core_worker_add(s->core, &spec, loop_now_us(s->loop), &p->number, &error);
 	if (err == SC_OK)
 		err = remember_peer(s, p);
+	if (err == SC_OK)
+		err = info_link_joined(s->info, core_worker(s->core, p->number));
 	if (err != SC_OK) {
 		conn_fail(p->conn, err, "%s", error.len > 0 ? buf_str(&error) : sc_err_text(err));
 		if (p->number != 0)
@@ -98,7 +101,7 @@ static sc_err on_worker_register(struct worker_peer *p, const struct msg_worker_
 		 core_worker(s->core, p->number)->resources_text);
 	answer.worker = p->number;
 	answer.name = spec.name;
-	answer.heartbeat_ms = s->options->scheduler_heartbeat_interval / US_PER_MS;
+	answer.heartbeat_ms = info_link_heartbeat_ms(s->info);
 	return conn_send(p->conn, MSG_worker_registered, &answer);
 }
 
@@ -111,6 +114,7 @@ static sc_err on_heartbeat(struct worker_peer *p, const struct msg_heartbeat *m)
 	p->held = m->held;
 	p->held_bytes = m->held_bytes;
 	p->spilled_bytes = m->spilled_bytes;
+	info_link_heartbeat(p->scheduler->info, p, m);
 	return SC_OK;
 }
 
@@ -245,6 +249,7 @@ static sc_err on_worker_leaving(struct worker_peer *p, const struct msg_worker_l
 
 	p->leaving = 1;
 	core_worker_set_status(p->scheduler->core, p->number, WORKER_STOPPING);
+	info_link_status(p->scheduler->info, p->number, WORKER_STOPPING);
 	snprintf(reason, sizeof(reason), "%.*s", (int)m->reason.n, m->reason.p);
 	log_info("worker", "leaving", "name=%s reason=%s", w != NULL ? w->name : "?", log_quote(reason));
 	return SC_OK;
@@ -294,6 +299,7 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 			log_warn("worker", "lost", "name=%s peer=%s error=%s reason=%s tasks=%zu", w->name,
 				 conn_peer(c), sc_err_name(why), log_quote(text), w->in_flight.n);
 		s->peers[p->number] = NULL;
+		info_link_left(s->info, p->number);
 		core_worker_lost(s->core, p->number, loop_now_us(s->loop));
 		loop_wake(s->loop); /* closed after this turn's round: what it had waits for the next */
 	} else {

@@ -307,6 +307,11 @@ static sc_err linked(struct link *k, struct conn *c, const struct msg *m)
 		conn_send(c, MSG_pong, &(struct msg_pong){m->u.ping.nonce});
 		return SC_OK;
 	}
+	if (m->type == MSG_heartbeat_granted) { /* from the next one on */
+		if (m->u.heartbeat_granted.heartbeat_ms > 0)
+			k->heartbeat_us = m->u.heartbeat_granted.heartbeat_ms * US_PER_MS;
+		return SC_OK;
+	}
 	if (m->type == MSG_error && m->u.error.request == 0) {
 		snprintf(text, sizeof(text), "%.*s", (int)m->u.error.text.n, m->u.error.text.p);
 		conn_close(c, (sc_err)m->u.error.code, text);

@@ -69,6 +69,9 @@ int verb_worker_list(struct ctl *c);
 int verb_worker_drain(struct ctl *c);
 int verb_worker_stop(struct ctl *c);
 int verb_shutdown(struct ctl *c);
+int verb_info(struct ctl *c);
+int verb_stats(struct ctl *c);
+int verb_top(struct ctl *c);
 int verb_completion(struct ctl *c);
 
 #endif

@@ -136,6 +136,14 @@ void json_print(json_t *document)
 	json_decref(document);
 }
 
+void json_print_line(json_t *document)
+{
+	json_dumpf(document, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	fputc('\n', stdout);
+	fflush(stdout);
+	json_decref(document);
+}
+
 void json_print_one(enum field f, json_t *value)
 {
 	json_t *o = json_object();

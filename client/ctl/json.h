@@ -36,7 +36,10 @@ void json_put_counts(json_t *o, const uint64_t counts[SC_TASK_STATES]);
 /* Print the document on standard output, with a newline, and free it. */
 void json_print(json_t *document);
 
-/* The same for a document with one field; takes value. */
+/* The same on one line, at once: one of many, for who reads them as they come. */
+void json_print_line(json_t *document);
+
+/* json_print() of a document with one field; takes value. */
 void json_print_one(enum field f, json_t *value);
 
 /*

@@ -95,6 +95,35 @@ static const struct opt_row shutdown_options[] = {
 	END,
 };
 
+static const struct opt_row info_options[] = {
+	{"watch", OPT_FLAG, NULL, "go on, with every update; with --json a document per line", NULL},
+	{"interval", OPT_VALUE, "D", "with --watch: how often, like 500ms, 2s [client.scheduler-info-interval]", NULL},
+	{"sections", OPT_VALUE, "S,...", "what to tell: totals, members, metrics [all]", NULL},
+	{"pool", OPT_VALUE, "NAME", "only workers of this pool", NULL},
+	{"label", OPT_MANY, "KEY=VALUE", "only workers that have this label", NULL},
+	END,
+};
+
+static const struct opt_row stats_options[] = {
+	{"watch", OPT_FLAG, NULL, "go on; with --json a document per line", NULL},
+	{"interval", OPT_VALUE, "D", "with --watch: how often, like 500ms, 2s [2s]", NULL},
+	END,
+};
+
+static const struct opt_row top_options[] = {
+	{"interval", OPT_VALUE, "D", "how often, like 500ms, 2s [client.scheduler-info-interval]", NULL},
+	{"pool", OPT_VALUE, "NAME", "only workers of this pool", NULL},
+	{"label", OPT_MANY, "KEY=VALUE", "only workers that have this label", NULL},
+	END,
+};
+
+static const char info_more[] = "Once, or with --watch until Ctrl-C, redrawn in place on a terminal.  The scheduler "
+				"may grant a longer interval\n"
+				"than asked for; nothing is lost by that but promptness.  Workers belong to no "
+				"namespace.";
+
+static const char top_more[] = "Keys: c, m, r, n sort by processor time, memory, running tasks, name; q quits.";
+
 static const struct opt_row no_options[] = {END};
 
 static const char submit_more[] =
@@ -142,6 +171,9 @@ const struct verb cli_verbs[] = {
 	{"worker drain", "NAME", "Give a worker nothing new", NULL, worker_drain_options, 1, 1, 0, verb_worker_drain,
 	 NULL},
 	{"worker stop", "NAME", "End a worker", NULL, no_options, 1, 1, 0, verb_worker_stop, NULL},
+	{"info", "", "Show what the cluster looks like", info_more, info_options, 0, 0, 0, verb_info, NULL},
+	{"stats", "", "Show what the scheduler spends, and on what", NULL, stats_options, 0, 0, 0, verb_stats, NULL},
+	{"top", "", "Show the workers on a full screen", top_more, top_options, 0, 0, 0, verb_top, NULL},
 	{"shutdown", "", "End the scheduler", NULL, shutdown_options, 0, 0, 0, verb_shutdown, NULL},
 	{"completion", "bash|zsh", "Print a completion script for a shell", NULL, no_options, 1, 1, 0, verb_completion,
 	 "bash|zsh"},

@@ -51,6 +51,7 @@ void info_encoder_fini(struct info_encoder *e)
 		column_writer_fini(&e->columns[i]);
 	for (size_t i = 0; i < N_TEXTS; i++)
 		mem_free(e->texts[i]);
+	mem_free(e->found);
 	frame_codec_fini(&e->codec);
 }
 
@@ -264,30 +265,85 @@ static struct info_totals filtered_totals(const struct info_cluster *c, const st
 	return t;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+	uint32_t x = (*(const struct info_record *const *)a)->worker,
+		 y = (*(const struct info_record *const *)b)->worker;
+
+	return (x > y) - (x < y);
+}
+
+#define MANY_CHANGED 16 /* more than one worker of so many: all are walked over in order, which beats sorting */
+
+static void add_living(struct info_encoder *e, uint64_t from)
+{
+	const struct info_cluster *c = e->cluster;
+
+	for (size_t i = 0; i < c->cap_workers; i++)
+		if (c->by_worker[i] != NULL && c->by_worker[i]->changed > from)
+			e->found[e->n_found++] = c->by_worker[i];
+}
+
+/*
+ * What has changed since `from`, by number: neighbours are alike, and numbers that rise cost next to nothing when
+ * compressed.
+ */
+static sc_err find_changed(struct info_encoder *e, uint64_t from)
+{
+	const struct info_cluster *c = e->cluster;
+	const struct info_record *r;
+	size_t n = 0, n_gone = 0;
+	void *p = mem_grow(e->found, &e->cap_found, c->totals.workers + c->n_tombstones + 1, sizeof(*e->found));
+
+	if (p == NULL)
+		return SC_NOMEM;
+	e->found = p;
+	e->n_found = 0;
+	if (from == 0) {
+		add_living(e, 0);
+		return SC_OK;
+	}
+	TAILQ_FOREACH (r, &c->changes, link) {
+		if (r->changed <= from)
+			break;
+		e->found[n++] = r;
+	}
+	if (n <= c->totals.workers / MANY_CHANGED) {
+		e->n_found = n;
+		qsort(e->found, n, sizeof(*e->found), compare_numbers);
+		return SC_OK;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (e->found[i]->is_gone)
+			e->found[n_gone++] = e->found[i];
+	e->n_found = n_gone;
+	add_living(e, from);
+	return SC_OK;
+}
+
 static sc_err collect(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *f)
 {
-	const struct info_record *r;
-	sc_err err = SC_OK;
+	sc_err err = find_changed(e, from);
 
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		column_writer_reset(&e->columns[i]);
 	e->n_texts = 0;
-	TAILQ_FOREACH (r, &e->cluster->changes, link) {
-		if (r->changed <= from || err != SC_OK)
-			break;
+	for (size_t i = 0; err == SC_OK && i < e->n_found; i++) {
+		const struct info_record *r = e->found[i];
+
 		if (r->is_gone) {
-			if (from != 0 && r->born <= from && (sections & (INFO_MEMBERS | INFO_METRICS)) != 0)
+			if (r->born <= from && (sections & (INFO_SECTION_MEMBERS | INFO_SECTION_METRICS)) != 0)
 				column_put(&e->columns[GONE], r->worker);
 			continue;
 		}
 		if (!info_filter_matches(f, r))
 			continue;
-		if ((sections & INFO_MEMBERS) != 0 && r->identity_changed > from)
+		if ((sections & INFO_SECTION_MEMBERS) != 0 && r->identity_changed > from)
 			err = put_identity(e, r);
-		if ((sections & INFO_METRICS) != 0)
+		if ((sections & INFO_SECTION_METRICS) != 0)
 			put_metrics(e, r);
 	}
-	if ((sections & INFO_TOTALS) != 0) {
+	if ((sections & INFO_SECTION_TOTALS) != 0) {
 		struct info_totals t = filtered_totals(e->cluster, f);
 
 		put_totals(e, &t);
@@ -375,6 +431,29 @@ static sc_err encode(struct info_encoder *e, const struct info_filter *f, struct
 	return err;
 }
 
+/* The key is compared as bytes, padding and all. */
+static void make_key(struct info_encoding *key, uint64_t from, uint32_t sections, const struct info_filter *f)
+{
+	memset(key, 0, sizeof(*key));
+	key->key.from = from;
+	key->key.sections = sections;
+	key->key.filter = f == NULL ? 0 : f->number;
+}
+
+struct info_encoding *info_encoded(struct info_encoder *e, uint64_t from, uint32_t sections,
+				   const struct info_filter *f)
+{
+	struct info_encoding *x, key;
+
+	make_key(&key, from, sections, f);
+	HASH_FIND(hh, e->table, &key.key, sizeof(key.key), x);
+	if (x == NULL)
+		return NULL;
+	e->counts.cache_hits++;
+	x->n_refs++;
+	return x;
+}
+
 sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *f,
 		   struct info_encoding **out)
 {
@@ -382,17 +461,10 @@ sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, con
 	sc_err err;
 
 	assert(!e->cluster->changed && "an epoch in the making cannot be told");
-	memset(&key, 0, sizeof(key)); /* the key is compared as bytes */
-	key.key.from = info_can_delta(e->cluster, from) ? from : 0;
-	key.key.sections = sections;
-	key.key.filter = f == NULL ? 0 : f->number;
-	HASH_FIND(hh, e->table, &key.key, sizeof(key.key), x);
-	if (x != NULL) {
-		e->counts.cache_hits++;
-		x->n_refs++;
-		*out = x;
+	make_key(&key, info_can_delta(e->cluster, from) ? from : 0, sections, f);
+	*out = info_encoded(e, key.key.from, sections, f);
+	if (*out != NULL)
 		return SC_OK;
-	}
 	x = mem_calloc(1, sizeof(*x));
 	if (x == NULL)
 		return SC_NOMEM;

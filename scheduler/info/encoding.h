@@ -12,10 +12,7 @@
 #include "proto/message.h"
 #include "scheduler/info/cluster.h"
 
-#define INFO_TOTALS  1u
-#define INFO_MEMBERS 2u
-#define INFO_METRICS 4u
-#define INFO_ALL     7u
+#define INFO_ALL (INFO_SECTION_TOTALS | INFO_SECTION_MEMBERS | INFO_SECTION_METRICS)
 
 #define INFO_LABELS_MAX	 16u
 #define INFO_FILTERS_MAX 1024u /* distinct filters at the same time */
@@ -59,6 +56,8 @@ struct info_encoder {
 	struct column_writer columns[16];
 	struct slice *texts[6];
 	size_t cap_texts[6], n_texts;
+	const struct info_record **found; /* what is being encoded */
+	size_t n_found, cap_found;
 	struct info_counts counts;
 };
 
@@ -76,6 +75,10 @@ void info_encoder_new_epoch(struct info_encoder *e);
  */
 sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *filter,
 		   struct info_encoding **out);
+
+/* The same if it is encoded already, also while the next epoch is in the making; NULL otherwise. */
+struct info_encoding *info_encoded(struct info_encoder *e, uint64_t from, uint32_t sections,
+				   const struct info_filter *filter);
 
 void info_encoding_ref(struct info_encoding *x);
 void info_encoding_unref(struct info_encoding *x);

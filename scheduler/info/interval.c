@@ -48,6 +48,13 @@ void interval_spent(struct interval_governor *g, uint64_t n_updates, double cpu_
 	g->window_bytes += bytes;
 }
 
+void interval_spent_rounds(struct interval_governor *g, uint64_t n_rounds, double cpu_us, double per_interval)
+{
+	g->window_rounds += n_rounds;
+	g->window_round_us += cpu_us;
+	g->n_rounds = per_interval;
+}
+
 static void average(double *mean, double value)
 {
 	*mean = *mean == 0.0 ? value : *mean + WEIGHT * (value - *mean);
@@ -59,7 +66,7 @@ static double needed_us(const struct interval_governor *g, uint64_t n_receivers,
 	double n = (double)n_receivers, cpu = 0.0, bytes = 0.0;
 
 	if (g->budget.cpu_share > 0.0)
-		cpu = n * g->cost_us / (g->budget.cpu_share * share);
+		cpu = (n * g->cost_us + g->n_rounds * g->round_us) / (g->budget.cpu_share * share);
 	if (g->budget.bytes_per_s > 0.0)
 		bytes = n * g->cost_bytes / (g->budget.bytes_per_s * share) * 1e6;
 	return cpu > bytes ? cpu : bytes;
@@ -77,7 +84,10 @@ int interval_judge(struct interval_governor *g, uint64_t n_receivers, uint64_t n
 		average(&g->cost_us, g->window_cpu_us / (double)g->window_updates);
 		average(&g->cost_bytes, g->window_bytes / (double)g->window_updates);
 	}
-	g->window_updates = 0;
+	if (g->window_rounds > 0)
+		average(&g->round_us, g->window_round_us / (double)g->window_rounds);
+	g->window_updates = g->window_rounds = 0;
+	g->window_round_us = 0.0;
 	g->window_cpu_us = g->window_bytes = 0.0;
 	needed = needed_us(g, n_receivers, 1.0);
 	if (needed > (double)g->base_us) {

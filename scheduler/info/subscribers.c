@@ -6,6 +6,7 @@
 #include "base/mem.h"
 
 #define PHASES_MAX	  32u
+#define ASKED_LATELY_US	  2000000u
 #define COHORT_OF_A_PHASE 250u /* subscribers told in one go, before another phase is opened */
 
 void info_hub_init(struct info_hub *h, const struct info_hub_options *o)
@@ -57,15 +58,35 @@ static void settle(struct info_hub *h, size_t i)
 
 /* ---- when ------------------------------------------------------------------------------------------------------- */
 
+static uint64_t count_phases(const struct info_hub *h)
+{
+	uint64_t n = h->n_subscribers / COHORT_OF_A_PHASE + 1;
+
+	return n < PHASES_MAX ? n : PHASES_MAX;
+}
+
 /* The next point of the subscriber's phase of its interval. */
 static uint64_t next_due(const struct info_hub *h, const struct info_subscriber *s, uint64_t now_us)
 {
-	uint64_t n_phases = h->n_subscribers / COHORT_OF_A_PHASE + 1, phase_us;
+	uint64_t n_phases = count_phases(h), phase_us;
 
-	if (n_phases > PHASES_MAX)
-		n_phases = PHASES_MAX;
 	phase_us = s->granted_us / n_phases * (s->serial % n_phases);
 	return ((now_us + s->granted_us - phase_us) / s->granted_us) * s->granted_us + phase_us;
+}
+
+/*
+ * The phase of one who begins with everything, at this epoch: whoever else begins at it gets the same, so that they
+ * share encodings from the next update on.
+ */
+static uint32_t join_phase(struct info_hub *h)
+{
+	if (h->serial_epoch != h->cluster.epoch || h->serial_users >= COHORT_OF_A_PHASE) {
+		h->serial++;
+		h->serial_epoch = h->cluster.epoch;
+		h->serial_users = 0;
+	}
+	h->serial_users++;
+	return h->serial;
 }
 
 static void reschedule(struct info_hub *h, struct info_subscriber *s, uint64_t now_us)
@@ -87,7 +108,6 @@ sc_err info_subscribe(struct info_hub *h, struct info_subscriber *s, uint64_t as
 		h->heap = p;
 		place(h, h->n_subscribers++, s);
 		s->is_subscribed = 1;
-		s->serial = h->next_serial++;
 	} else {
 		info_filter_drop(&h->encoder, s->filter);
 	}
@@ -119,33 +139,29 @@ void info_unsubscribe(struct info_hub *h, struct info_subscriber *s)
 	settle(h, last->at);
 }
 
-void info_drained(struct info_subscriber *s)
-{
-	s->in_flight = 0;
-}
-
 /* ---- what ------------------------------------------------------------------------------------------------------- */
 
-static void push_bookmark(struct info_hub *h, struct info_subscriber *s, uint64_t now_us, info_push_fn push, void *arg)
+static void push_bookmark(struct info_hub *h, struct info_subscriber *s, uint64_t now_us, const struct info_outlet *out)
 {
 	s->told_us = now_us;
 	s->in_flight = 1;
 	h->counts.bookmarks++;
-	push(arg, s, INFO_BOOKMARK, NULL);
+	out->push(out->arg, s, INFO_KIND_BOOKMARK, NULL);
 }
 
 /* 1 when an update was pushed. */
-static int serve(struct info_hub *h, struct info_subscriber *s, uint64_t now_us, info_push_fn push, void *arg)
+static int serve(struct info_hub *h, struct info_subscriber *s, uint64_t now_us, const struct info_outlet *out)
 {
 	struct info_encoding *x;
 
-	if (s->in_flight) {
+	if (s->in_flight && !out->is_taken(out->arg, s)) {
 		h->counts.skipped++;
 		return 0;
 	}
+	s->in_flight = 0;
 	if (s->epoch == h->cluster.epoch && s->epoch != 0) {
 		if (now_us - s->told_us >= INFO_BOOKMARK_US)
-			push_bookmark(h, s, now_us, push, arg);
+			push_bookmark(h, s, now_us, out);
 		return 0;
 	}
 	if (info_encode(&h->encoder, s->epoch, s->sections, s->filter, &x) != SC_OK)
@@ -155,7 +171,7 @@ static int serve(struct info_hub *h, struct info_subscriber *s, uint64_t now_us,
 	s->in_flight = 1;
 	h->counts.pushes++;
 	h->counts.bytes += x->n_bytes;
-	push(arg, s, x->key.from == 0 ? INFO_SNAPSHOT : INFO_DELTA, x);
+	out->push(out->arg, s, x->key.from == 0 ? INFO_KIND_SNAPSHOT : INFO_KIND_DELTA, x);
 	info_encoding_unref(x);
 	return 1;
 }
@@ -164,6 +180,8 @@ static int serve(struct info_hub *h, struct info_subscriber *s, uint64_t now_us,
  * there. */
 static void advance(struct info_hub *h, uint64_t now_us)
 {
+	struct info_encoding *x;
+
 	if (h->cluster.epoch == 0)
 		h->cluster.changed = 1;
 	if (!h->cluster.changed || now_us - h->advanced_us < h->options.epoch_interval_us)
@@ -172,9 +190,14 @@ static void advance(struct info_hub *h, uint64_t now_us)
 	info_encoder_new_epoch(&h->encoder);
 	h->advanced_us = now_us;
 	h->counts.epochs++;
+	/* Whoever asks in the middle of the next epoch is answered from this one, if it was encoded when it was whole.
+	 */
+	if (h->asked_us != 0 && now_us - h->asked_us < ASKED_LATELY_US &&
+	    info_encode(&h->encoder, 0, INFO_ALL, NULL, &x) == SC_OK)
+		info_encoding_unref(x);
 }
 
-uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, info_push_fn push, void *arg)
+uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, const struct info_outlet *out)
 {
 	uint64_t n = 0, encoded = h->encoder.counts.deltas_encoded + h->encoder.counts.snapshots_encoded;
 
@@ -183,11 +206,41 @@ uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, info_push_fn push, v
 	while (!h->cluster.changed && h->n_subscribers > 0 && h->heap[0]->due_us <= now_us) {
 		struct info_subscriber *s = h->heap[0];
 
+		if (s->epoch == 0)
+			s->serial = join_phase(h);
 		reschedule(h, s, now_us);
-		n += (uint64_t)serve(h, s, now_us, push, arg);
+		n += (uint64_t)serve(h, s, now_us, out);
 	}
 	h->counts.cohorts += h->encoder.counts.deltas_encoded + h->encoder.counts.snapshots_encoded - encoded;
 	return n;
+}
+
+sc_err info_identity(struct info_hub *h, uint64_t have_epoch, uint32_t sections, const struct info_filter *filter,
+		     uint64_t now_us, struct info_encoding **x, uint64_t *wait_us)
+{
+	if (sections == INFO_ALL && filter == NULL)
+		h->asked_us = now_us;
+	advance(h, now_us);
+	*x = NULL;
+	if (have_epoch != 0 && have_epoch == h->cluster.epoch)
+		return SC_OK;
+	if (!h->cluster.changed)
+		return info_encode(&h->encoder, have_epoch, sections, filter, x);
+	*x = info_encoded(&h->encoder, have_epoch, sections, filter);
+	if (*x == NULL)
+		*x = info_encoded(&h->encoder, 0, sections, filter);
+	if (*x != NULL)
+		return SC_OK;
+	*wait_us = h->advanced_us + h->options.epoch_interval_us - now_us;
+	return SC_TIMEOUT;
+}
+
+void info_hub_spent_encoding(struct info_hub *h, uint64_t n_encodings, double cpu_us)
+{
+	/* every filter has encodings of its own */
+	double per_interval = (double)(count_phases(h) * (1 + HASH_COUNT(h->encoder.filters)));
+
+	interval_spent_rounds(&h->governor, n_encodings, cpu_us, per_interval);
 }
 
 void info_hub_spent(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes, uint64_t now_us)

@@ -24,16 +24,22 @@ struct info_subscriber {
 	uint64_t epoch;		    /* what it was sent last; 0: nothing yet */
 	uint64_t due_us, told_us;
 	int is_subscribed, in_flight;
-	uint32_t serial; /* spreads it over the phases */
+	uint32_t serial; /* spreads it over the phases; those who begin at one epoch have the same */
 	size_t at;	 /* place in the heap */
 	void *owner;
 };
 
-enum info_update_kind { INFO_SNAPSHOT, INFO_DELTA, INFO_BOOKMARK };
-
-/* Send it.  x is NULL for a bookmark; otherwise take a reference to keep it.  The subscriber is in flight until
- * info_drained. */
-typedef void (*info_push_fn)(void *arg, struct info_subscriber *s, enum info_update_kind kind, struct info_encoding *x);
+/* How updates go out. */
+struct info_outlet {
+	/*
+	 * Send it: INFO_KIND_SNAPSHOT, _DELTA or _BOOKMARK (x is NULL then).  Take a reference to keep x.  The
+	 * subscriber is in flight from now on.
+	 */
+	void (*push)(void *arg, struct info_subscriber *s, unsigned kind, struct info_encoding *x);
+	/* Whether it has taken the last update. */
+	int (*is_taken)(void *arg, struct info_subscriber *s);
+	void *arg;
+};
 
 struct info_hub_options {
 	uint64_t epoch_interval_us;
@@ -52,8 +58,11 @@ struct info_hub {
 	struct interval_governor governor;
 	struct info_subscriber **heap; /* earliest due first */
 	size_t n_subscribers, cap_heap;
-	uint32_t next_serial;
+	uint32_t serial; /* of those who begin now */
+	uint64_t serial_epoch;
+	size_t serial_users;
 	uint64_t advanced_us; /* when the epoch advanced last */
+	uint64_t asked_us;    /* when somebody asked for everything last (identity) */
 	struct info_hub_counts counts;
 };
 
@@ -68,13 +77,21 @@ sc_err info_subscribe(struct info_hub *h, struct info_subscriber *s, uint64_t as
 		      struct info_filter *filter, uint64_t have_epoch, uint64_t now_us);
 void info_unsubscribe(struct info_hub *h, struct info_subscriber *s);
 
-/* It has taken the last update. */
-void info_drained(struct info_subscriber *s);
-
 /* Do what is due.  Returns the number of updates pushed. */
-uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, info_push_fn push, void *arg);
+uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, const struct info_outlet *out);
 
-/* What the last ticks have cost; the granted intervals follow. */
+/*
+ * What a single question is answered with: *x has a reference for the caller, or is NULL when the asker has the newest
+ * version.  SC_TIMEOUT: ask again after *wait_us, the epoch in the making is not over.
+ */
+sc_err info_identity(struct info_hub *h, uint64_t have_epoch, uint32_t sections, const struct info_filter *filter,
+		     uint64_t now_us, struct info_encoding **x, uint64_t *wait_us);
+
+/*
+ * What the last ticks have cost; the granted intervals follow.  Only what recurs counts: the first update of a
+ * newcomer costs the same at any interval.  info_hub_spent_encoding comes first.
+ */
+void info_hub_spent_encoding(struct info_hub *h, uint64_t n_encodings, double cpu_us);
 void info_hub_spent(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes, uint64_t now_us);
 
 /* When to call info_hub_tick next; UINT64_MAX: when something changes or somebody subscribes. */

@@ -30,7 +30,7 @@ static void write_seed(const char *target, const char *name, const void *p, size
 
 /* ---- every field has something -------------------------------------------------------------------------------- */
 
-static struct column_writer writer;
+static struct column_writer writer, few;
 static const struct slice words[] = {{"one", 3}, {"", 0}, {"three\0.", 7}};
 
 static void some_U64(msg_U64 *out, uint64_t bound)
@@ -55,8 +55,7 @@ static void some_BINS(msg_BINS *out, uint64_t bound)
 
 static void some_COL(msg_COL *out, uint64_t bound)
 {
-	(void)bound;
-	*out = column_of(&writer);
+	*out = column_of(bound < writer.count ? &few : &writer);
 }
 
 #define some_STR  some_BIN
@@ -134,6 +133,60 @@ static void messages_and_frames(void)
 	buf_fini(&stream);
 }
 
+/* Bodies of updates: alone and compressed, the first byte says which; see info_body.c. */
+static void info_bodies(void)
+{
+	struct msg_info_body b = {0};
+	struct frame_codec codec = {0};
+	struct column_writer numbers, totals;
+	struct slice names[20];
+	struct slices texts = {names, 20};
+	struct buf out, packed;
+
+	column_writer_init(&numbers);
+	column_writer_init(&totals);
+	buf_init(&out, 0);
+	buf_init(&packed, 0);
+	for (uint64_t i = 0; i < 20; i++) {
+		column_put(&numbers, i + 1);
+		names[i] = words[i % 3];
+	}
+	for (uint64_t i = 0; i < 9; i++)
+		column_put(&totals, i * 100);
+	b.worker = b.pid = b.slots = b.memory_limit_bytes = b.status = column_of(&numbers);
+	b.name = b.pool = b.address = b.host = b.resources = b.labels = texts;
+	b.measured = b.cpu_percent = b.memory_mib = b.spilled_mib = b.running = b.queued = b.held = b.sent_kib_s =
+		b.received_kib_s = column_of(&numbers);
+	b.totals = column_of(&totals);
+	buf_append_byte(&out, 1);
+	FUZZ_CHECK(msg_encode(&out, MSG_info_body, &b, NULL) == SC_OK);
+	write_seed("info_body", "snapshot", out.data, out.len);
+	out.data[0] = 0;
+	write_seed("info_body", "delta", out.data, out.len);
+	write_seed("info_body", "cut", out.data, out.len / 2);
+	buf_append_byte(&packed, 3);
+	FUZZ_CHECK(frame_compress(&codec, out.data + 1, out.len - 1, &packed) == SC_OK);
+	write_seed("info_body", "compressed", packed.data, packed.len);
+	packed.data[packed.len - 6] ^= 0xff;
+	write_seed("info_body", "compressed-damaged", packed.data, packed.len);
+	b.running = column_of(&totals);
+	buf_reset(&out);
+	buf_append_byte(&out, 1);
+	FUZZ_CHECK(msg_encode(&out, MSG_info_body, &b, NULL) == SC_OK);
+	write_seed("info_body", "short-column", out.data, out.len);
+	memset(&b, 0, sizeof(b));
+	b.gone = column_of(&numbers);
+	buf_reset(&out);
+	buf_append_byte(&out, 0);
+	FUZZ_CHECK(msg_encode(&out, MSG_info_body, &b, NULL) == SC_OK);
+	write_seed("info_body", "gone", out.data, out.len);
+	frame_codec_fini(&codec);
+	column_writer_fini(&numbers);
+	column_writer_fini(&totals);
+	buf_fini(&out);
+	buf_fini(&packed);
+}
+
 static void lies(void)
 {
 	static const struct {
@@ -173,12 +226,16 @@ int main(int argc, char **argv)
 	}
 	corpus = argv[1];
 	column_writer_init(&writer);
+	column_writer_init(&few);
 	for (uint64_t i = 0; i < 20; i++)
 		column_put(&writer, i * i * i * 1000);
+	column_put(&few, 300);
 	c = column_of(&writer);
 	write_seed("column", "cubes", c.p, c.size_bytes);
 	messages_and_frames();
+	info_bodies();
 	lies();
 	column_writer_fini(&writer);
+	column_writer_fini(&few);
 	return 0;
 }

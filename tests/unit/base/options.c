@@ -251,6 +251,7 @@ Test(options, the_sample_says_what_is_built_in)
 #define VALUE_DURATION(field)				    cr_expect_eq(f.o.field, plain.field, "%s", #field)
 #define VALUE_BYTES					    VALUE_DURATION
 #define VALUE_COUNT					    VALUE_DURATION
+#define VALUE_SHARE					    VALUE_DURATION
 #define VALUE_TEXT(field)				    cr_expect_str_eq(f.o.field, plain.field, "%s", #field)
 #define VALUE_CHOICE					    VALUE_TEXT
 #define OPT(type, section, field, key, def, min, max, help) VALUE_##type(section##_##field);

@@ -27,7 +27,7 @@ struct truth {
 struct receiver {
 	struct info_subscriber sub;
 	struct view *view;
-	int filtered, pool, told;
+	int filtered, pool, told, taken;
 	uint64_t epoch; /* what it was told, as it knows */
 	uint32_t sections;
 };
@@ -110,25 +110,32 @@ static void change(struct model *m)
 
 /* ---- receivers -------------------------------------------------------------------------------------------------- */
 
-static void on_push(void *arg, struct info_subscriber *s, enum info_update_kind kind, struct info_encoding *x)
+static void on_push(void *arg, struct info_subscriber *s, unsigned kind, struct info_encoding *x)
 {
 	struct model *m = arg;
 	struct receiver *r = s->owner;
 	struct slice body;
 
 	r->told = 1;
+	r->taken = 0;
 	m->pushes++;
-	if (kind == INFO_BOOKMARK) {
+	if (kind == INFO_KIND_BOOKMARK) {
 		cr_assert_eq(r->epoch, s->epoch, "a bookmark for a version it does not have");
 		return;
 	}
-	m->snapshots += kind == INFO_SNAPSHOT;
-	m->deltas += kind == INFO_DELTA;
-	if (kind == INFO_DELTA)
+	m->snapshots += kind == INFO_KIND_SNAPSHOT;
+	m->deltas += kind == INFO_KIND_DELTA;
+	if (kind == INFO_KIND_DELTA)
 		cr_assert_eq(x->key.from, r->epoch, "a gap");
 	body = (struct slice){(const char *)x->bytes, x->n_bytes};
-	cr_assert_eq(view_apply(r->view, body, x->raw_bytes, kind == INFO_SNAPSHOT), SC_OK);
+	cr_assert_eq(view_apply(r->view, body, x->raw_bytes, kind == INFO_KIND_SNAPSHOT), SC_OK);
 	r->epoch = x->to;
+}
+
+static int is_taken(void *arg, struct info_subscriber *s)
+{
+	(void)arg;
+	return ((struct receiver *)s->owner)->taken;
 }
 
 static void subscribe(struct model *m, struct receiver *r)
@@ -171,7 +178,7 @@ static void receiver_step(struct model *m)
 		}
 		break;
 	default:
-		info_drained(&r->sub);
+		r->taken = 1;
 		break;
 	}
 }
@@ -221,7 +228,7 @@ static void tick(struct model *m)
 	uint64_t epoch = m->hub.cluster.epoch;
 	int pending = m->hub.cluster.changed;
 
-	info_hub_tick(&m->hub, m->now_us, on_push, m);
+	info_hub_tick(&m->hub, m->now_us, &(struct info_outlet){on_push, is_taken, m});
 	if (m->hub.cluster.epoch != epoch)
 		memcpy(m->at_epoch, m->now, sizeof(m->now));
 	else if (!pending)

@@ -1,0 +1,363 @@
+/* info_link.c - see info_link.h. */
+#include "scheduler/info_link.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "scheduler/core/request.h"
+
+#define HEARTBEAT_COST_US 12.0 /* of one, until it has been measured */
+#define IDENTITY_BURST	  10u  /* questions a connection may ask at once */
+#define JUDGE_US	  1000000u
+
+struct info_link {
+	struct scheduler *scheduler;
+	struct info_hub hub;
+	struct loop_timer *timer;
+	struct interval_governor heartbeats;
+	uint64_t heartbeat_us; /* granted to the workers */
+	uint64_t n_heartbeats;
+	uint64_t judged_us, judged_cpu_us;
+	uint64_t worker_client_pushes;
+	/* of the tick at hand; snapshots are for newcomers, and cost the same at any interval */
+	uint64_t round_bytes, round_deltas, round_push_us, round_delta_us;
+};
+
+static uint64_t thread_cpu_us(void)
+{
+	return clock_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* ---- updates go out --------------------------------------------------------------------------------------------- */
+
+static void release_encoding(void *arg)
+{
+	info_encoding_unref(arg);
+}
+
+static sc_err send_update(struct info_link *l, struct client_peer *p, uint64_t request, unsigned kind,
+			  uint64_t granted_us, struct info_encoding *x)
+{
+	struct msg_info_update m = {.request = request, .kind = kind, .granted_us = granted_us};
+	sc_err err;
+
+	m.incarnation = slice_of(l->scheduler->access.incarnation);
+	m.to = l->hub.cluster.epoch;
+	if (x == NULL)
+		return conn_send(p->conn, MSG_info_update, &m);
+	m.from = x->key.from;
+	m.to = x->to;
+	m.raw_bytes = x->raw_bytes;
+	info_encoding_ref(x);
+	err = conn_send_shared(p->conn, MSG_info_update, &m, x->bytes, x->n_bytes, release_encoding, x);
+	if (err != SC_OK)
+		info_encoding_unref(x);
+	return err;
+}
+
+static void push(void *arg, struct info_subscriber *sub, unsigned kind, struct info_encoding *x)
+{
+	struct info_link *l = arg;
+	struct client_peer *p = sub->owner;
+	uint64_t before = thread_cpu_us(), spent;
+
+	if (p->is_worker_client)
+		l->worker_client_pushes++;
+	if (send_update(l, p, p->info_request, kind, sub->granted_us, x) != SC_OK) {
+		sub->epoch = 0; /* it did not get this one: a gap has to be visible */
+		return;
+	}
+	conn_flush(p->conn); /* now, so that it is counted */
+	spent = thread_cpu_us() - before;
+	l->round_push_us += spent;
+	if (kind != INFO_KIND_DELTA)
+		return;
+	l->round_deltas++;
+	l->round_delta_us += spent;
+	l->round_bytes += x->n_bytes;
+}
+
+static int is_taken(void *arg, struct info_subscriber *sub)
+{
+	const struct client_peer *p = sub->owner;
+
+	(void)arg;
+	return conn_output_bytes(p->conn) == 0;
+}
+
+static void arm(struct info_link *l)
+{
+	uint64_t due = info_hub_due_us(&l->hub), now = loop_now_us(l->scheduler->loop);
+
+	if (due == UINT64_MAX)
+		loop_timer_clear(l->timer);
+	else
+		loop_timer_set(l->timer, due > now ? due - now : 0);
+}
+
+static void on_timer(void *arg)
+{
+	struct info_link *l = arg;
+	struct info_outlet out = {push, is_taken, l};
+	const struct info_counts *c = &l->hub.encoder.counts;
+	uint64_t now = loop_now_us(l->scheduler->loop), before = thread_cpu_us();
+	uint64_t snapshots = c->snapshots_encoded, deltas = c->deltas_encoded;
+
+	l->round_bytes = l->round_deltas = l->round_push_us = l->round_delta_us = 0;
+	info_hub_tick(&l->hub, now, &out);
+	if (c->snapshots_encoded == snapshots)
+		info_hub_spent_encoding(&l->hub, c->deltas_encoded - deltas,
+					(double)(thread_cpu_us() - before - l->round_push_us));
+	info_hub_spent(&l->hub, l->round_deltas, (double)l->round_delta_us, (double)l->round_bytes, now);
+	arm(l);
+}
+
+/* ---- workers ---------------------------------------------------------------------------------------------------- */
+
+sc_err info_link_joined(struct info_link *l, const struct worker *w)
+{
+	struct info_identity id = {
+		.name = slice_of(w->name),
+		.pool = slice_of(w->pool),
+		.address = slice_of(w->address),
+		.resources = slice_of(w->resources_text),
+		.pid = w->pid,
+		.slots = w->capacity[0],
+		.memory_limit_bytes = w->memory_limit_bytes,
+		.status = w->status,
+	};
+	struct buf labels;
+	sc_err err;
+
+	buf_init(&labels, 0);
+	for (size_t i = 0; i < w->n_labels; i++)
+		buf_printf(&labels, "%s%s", i > 0 ? "," : "", w->labels[i].p);
+	id.labels = slice_of(buf_str(&labels));
+	err = info_join(&l->hub.cluster, w->number, &id);
+	buf_fini(&labels);
+	arm(l);
+	return err;
+}
+
+void info_link_left(struct info_link *l, uint32_t worker)
+{
+	info_leave(&l->hub.cluster, worker);
+	arm(l);
+}
+
+void info_link_status(struct info_link *l, uint32_t worker, unsigned status)
+{
+	info_set_status(&l->hub.cluster, worker, status);
+	arm(l);
+}
+
+/* Heartbeats are taken in one by one among other things, so what they cost is taken from the turns they come in. */
+static void judge_heartbeats(struct info_link *l, uint64_t now)
+{
+	struct msg_heartbeat_granted m;
+	struct worker_peer *p;
+	uint64_t granted;
+
+	if (now - l->judged_us < JUDGE_US)
+		return;
+	interval_spent(&l->heartbeats, l->n_heartbeats, (double)l->n_heartbeats * HEARTBEAT_COST_US, 0.0);
+	l->judged_us = now;
+	l->n_heartbeats = 0;
+	interval_judge(&l->heartbeats, core_n_workers(l->scheduler->core), now);
+	granted = interval_grant(&l->heartbeats, l->scheduler->options->scheduler_heartbeat_interval);
+	if (granted > l->scheduler->options->scheduler_worker_timeout / 3) /* none may look lost because of it */
+		granted = l->scheduler->options->scheduler_worker_timeout / 3;
+	if (granted == l->heartbeat_us)
+		return;
+	l->heartbeat_us = granted;
+	m.heartbeat_ms = granted / US_PER_MS;
+	log_info("info", "heartbeat-interval", "ms=%llu", (unsigned long long)m.heartbeat_ms);
+	TAILQ_FOREACH (p, &l->scheduler->workers, link) {
+		if (p->number != 0)
+			conn_send(p->conn, MSG_heartbeat_granted, &m);
+	}
+}
+
+static uint64_t rate(uint64_t now_bytes, uint64_t before_bytes, uint64_t us)
+{
+	return us == 0 || now_bytes < before_bytes ? 0 : (now_bytes - before_bytes) * US_PER_S / us;
+}
+
+void info_link_heartbeat(struct info_link *l, struct worker_peer *p, const struct msg_heartbeat *m)
+{
+	uint64_t now = loop_now_us(l->scheduler->loop), us = p->heartbeat_us == 0 ? 0 : now - p->heartbeat_us;
+	struct info_metrics metrics = {
+		.cpu_percent = m->cpu_percent,
+		.memory_bytes = m->memory_bytes,
+		.spilled_bytes = m->spilled_bytes,
+		.running = m->running,
+		.queued = m->queued,
+		.held = m->held,
+		.sent_bytes_s = rate(m->sent_bytes, p->sent_bytes, us),
+		.received_bytes_s = rate(m->received_bytes, p->received_bytes, us),
+	};
+
+	p->heartbeat_us = now;
+	p->sent_bytes = m->sent_bytes;
+	p->received_bytes = m->received_bytes;
+	l->n_heartbeats++;
+	if (info_set_metrics(&l->hub.cluster, p->number, &metrics) && !loop_timer_is_set(l->timer))
+		arm(l);
+	judge_heartbeats(l, now);
+}
+
+/* ---- clients ---------------------------------------------------------------------------------------------------- */
+
+/* The epoch a receiver has; 0 when its version is not of this scheduler. */
+static uint64_t epoch_of(const struct info_link *l, struct slice incarnation, uint64_t epoch)
+{
+	return slice_is(incarnation, l->scheduler->access.incarnation) ? epoch : 0;
+}
+
+/* NULL in *f: no filter was asked for. */
+static sc_err take_filter(struct info_link *l, struct slice pool, struct slices labels, struct info_filter **f)
+{
+	*f = NULL;
+	if (pool.n == 0 && labels.n == 0)
+		return SC_OK;
+	return info_filter_take(&l->hub.encoder, pool, labels, f);
+}
+
+static void refuse_filter(struct client_peer *p, uint64_t request, sc_err err)
+{
+	conn_send_error(p->conn, request, err,
+			err == SC_LIMIT ? "too many different filters are in use" : "out of memory");
+}
+
+sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const struct msg_info_subscribe *m)
+{
+	uint64_t now = loop_now_us(l->scheduler->loop);
+	struct info_filter *f;
+	sc_err err;
+
+	if (m->interval_us < INTERVAL_MIN_US) {
+		conn_send_error(p->conn, m->request, SC_INVALID, "an interval of %llu us: 100 ms is the shortest",
+				(unsigned long long)m->interval_us);
+		return SC_OK;
+	}
+	err = take_filter(l, m->pool, m->labels, &f);
+	if (err != SC_OK) {
+		refuse_filter(p, m->request, err);
+		return SC_OK;
+	}
+	p->subscription.owner = p;
+	err = info_subscribe(&l->hub, &p->subscription, m->interval_us,
+			     m->sections == 0 ? INFO_ALL : (uint32_t)m->sections, f,
+			     epoch_of(l, m->incarnation, m->epoch), now);
+	if (err != SC_OK) {
+		info_filter_drop(&l->hub.encoder, f);
+		conn_send_error(p->conn, m->request, err, "%s", sc_err_text(err));
+		return SC_OK;
+	}
+	p->info_request = m->request;
+	arm(l);
+	return SC_OK;
+}
+
+int info_link_unsubscribe(struct info_link *l, struct client_peer *p)
+{
+	int was = p->subscription.is_subscribed;
+
+	info_unsubscribe(&l->hub, &p->subscription);
+	arm(l);
+	return was;
+}
+
+/* A token bucket: `rate` questions a second, IDENTITY_BURST at once.  Not 0: ask again after that many microseconds. */
+static uint64_t take_token(struct client_peer *p, uint64_t rate_s, uint64_t now)
+{
+	uint64_t every = US_PER_S / rate_s, full = every * IDENTITY_BURST, earliest = now > full ? now - full : 0;
+
+	if (p->identity_us < earliest)
+		p->identity_us = earliest;
+	if (p->identity_us + every > now)
+		return p->identity_us + every - now;
+	p->identity_us += every;
+	return 0;
+}
+
+sc_err info_link_identity(struct info_link *l, struct client_peer *p, const struct msg_identity *m)
+{
+	uint64_t now = loop_now_us(l->scheduler->loop), wait_us;
+	uint64_t have = epoch_of(l, m->incarnation, m->epoch);
+	struct info_encoding *x = NULL;
+	struct info_filter *f = NULL;
+	sc_err err;
+
+	wait_us = take_token(p, l->scheduler->options->info_identity_rate, now);
+	if (wait_us > 0)
+		return send_update(l, p, m->request, INFO_KIND_LATER, wait_us, NULL);
+	err = take_filter(l, m->pool, m->labels, &f);
+	if (err != SC_OK) {
+		refuse_filter(p, m->request, err);
+		return SC_OK;
+	}
+	err = info_identity(&l->hub, have, m->sections == 0 ? INFO_ALL : (uint32_t)m->sections, f, now, &x, &wait_us);
+	if (err == SC_TIMEOUT)
+		err = send_update(l, p, m->request, INFO_KIND_LATER, wait_us, NULL);
+	else if (err == SC_OK && x == NULL)
+		err = send_update(l, p, m->request, INFO_KIND_UNCHANGED, 0, NULL);
+	else if (err == SC_OK)
+		err = send_update(l, p, m->request, x->key.from == 0 ? INFO_KIND_SNAPSHOT : INFO_KIND_DELTA, 0, x);
+	if (x != NULL)
+		info_encoding_unref(x);
+	info_filter_drop(&l->hub.encoder, f);
+	if (err != SC_OK && err != SC_CLOSED)
+		conn_send_error(p->conn, m->request, err, "%s", sc_err_text(err));
+	return SC_OK;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+sc_err info_link_new(struct scheduler *s, struct info_link **out)
+{
+	struct info_link *l = mem_calloc(1, sizeof(*l));
+	const struct options *o = s->options;
+	struct info_hub_options ho = {o->info_epoch_interval,
+				      {(double)o->info_cpu_budget / 1e6, (double)o->info_bandwidth_budget},
+				      o->info_horizon};
+
+	if (l == NULL)
+		return SC_NOMEM;
+	l->scheduler = s;
+	l->heartbeat_us = o->scheduler_heartbeat_interval;
+	info_hub_init(&l->hub, &ho);
+	interval_init(&l->heartbeats, &(struct interval_budget){(double)o->info_heartbeat_budget / 1e6, 0.0});
+	if (loop_timer_new(s->loop, on_timer, l, &l->timer) != SC_OK) {
+		info_link_free(l);
+		return SC_NOMEM;
+	}
+	*out = l;
+	return SC_OK;
+}
+
+void info_link_free(struct info_link *l)
+{
+	if (l == NULL)
+		return;
+	loop_timer_free(l->timer);
+	info_hub_fini(&l->hub);
+	mem_free(l);
+}
+
+const struct info_hub *info_link_hub(const struct info_link *l)
+{
+	return &l->hub;
+}
+
+uint64_t info_link_worker_client_pushes(const struct info_link *l)
+{
+	return l->worker_client_pushes;
+}
+
+uint64_t info_link_heartbeat_ms(const struct info_link *l)
+{
+	return l->heartbeat_us / US_PER_MS;
+}

@@ -1,0 +1,36 @@
+/*
+ * info_link.h - cluster info (scheduler/info/) connected: workers' changes go in, updates to subscribers go out.
+ *
+ * What a round of updates costs this thread is measured, and the granted intervals follow from it; so does the interval
+ * of the workers' heartbeats.  Loop thread only.
+ */
+#ifndef SCHEDULER_INFO_LINK_H
+#define SCHEDULER_INFO_LINK_H
+
+#include "scheduler/info/subscribers.h"
+#include "scheduler/scheduler.h"
+
+struct info_link;
+
+sc_err info_link_new(struct scheduler *s, struct info_link **out);
+void info_link_free(struct info_link *l); /* clients are gone by then; NULL is fine */
+
+/* ---- workers ---- */
+sc_err info_link_joined(struct info_link *l, const struct worker *w);
+void info_link_left(struct info_link *l, uint32_t worker);
+void info_link_status(struct info_link *l, uint32_t worker, unsigned status);
+/* What a heartbeat tells; its cost counts for the interval granted to workers. */
+void info_link_heartbeat(struct info_link *l, struct worker_peer *p, const struct msg_heartbeat *m);
+
+/* ---- clients ---- */
+sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const struct msg_info_subscribe *m);
+/* 1 when there was a subscription. */
+int info_link_unsubscribe(struct info_link *l, struct client_peer *p);
+sc_err info_link_identity(struct info_link *l, struct client_peer *p, const struct msg_identity *m);
+
+/* For metrics.def. */
+const struct info_hub *info_link_hub(const struct info_link *l);
+uint64_t info_link_worker_client_pushes(const struct info_link *l);
+uint64_t info_link_heartbeat_ms(const struct info_link *l);
+
+#endif

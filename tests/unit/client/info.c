@@ -1,0 +1,441 @@
+/*
+ * info.c - the library's subscription to cluster info, and its single questions, against a stand-in for the scheduler
+ * that says what the test wrote down: gaps, lost connections, other incarnations, "later".
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "client/sched_client.h"
+#include "net/access.h"
+#include "net/server.h"
+
+#define ASKED_MAX 16u
+#define ONE	  "11111111111111111111111111111111"
+#define TWO	  "22222222222222222222222222222222"
+
+enum { AND_CLOSE = 1 };
+
+/* An answer to the n-th subscription, or the n-th question. */
+struct line {
+	unsigned asked; /* from 1; 0 ends the script */
+	unsigned kind;
+	const char *incarnation;
+	uint64_t from, to;
+	int then;
+};
+
+struct asked {
+	char incarnation[33];
+	uint64_t epoch, interval_us, sections;
+	char pool[32];
+};
+
+struct stand_in {
+	char dir[64], path[96], address[ADDRESS_MAX];
+	struct loop *loop;
+	struct server *server;
+	pthread_t thread;
+	const struct line *script;
+	/* written by its thread, read after an event that follows from it */
+	struct asked asked[ASKED_MAX];
+	unsigned n_asked, n_unsubscribed;
+};
+
+static const char *secret_of(const char *role, void *arg)
+{
+	(void)arg;
+	return strcmp(role, "peer") == 0 ? NULL : "secret";
+}
+
+/* A body whose totals are all `n`. */
+static void write_body(struct buf *out, uint64_t n)
+{
+	struct msg_info_body b = {0};
+	struct column_writer w, none;
+
+	column_writer_init(&w);
+	column_writer_init(&none);
+	for (int i = 0; i < 9; i++)
+		column_put(&w, n);
+	b.gone = b.worker = b.pid = b.slots = b.memory_limit_bytes = b.status = b.measured = b.cpu_percent =
+		b.memory_mib = b.spilled_mib = b.running = b.queued = b.held = b.sent_kib_s = b.received_kib_s =
+			column_of(&none);
+	b.totals = column_of(&w);
+	cr_assert_eq(msg_encode(out, MSG_info_body, &b, NULL), SC_OK);
+	column_writer_fini(&w);
+	column_writer_fini(&none);
+}
+
+static void answer(struct conn *c, uint64_t request, const struct line *l)
+{
+	struct msg_info_update m = {
+		.request = request, .kind = l->kind, .from = l->from, .to = l->to, .granted_us = 200000};
+	struct buf body;
+
+	buf_init(&body, 0);
+	if (l->kind == INFO_KIND_SNAPSHOT || l->kind == INFO_KIND_DELTA)
+		write_body(&body, l->to);
+	m.granted_us = l->kind == INFO_KIND_LATER ? 1000 : 200000;
+	m.incarnation = slice_of(l->incarnation);
+	m.body = (struct slice){(const char *)body.data, body.len};
+	conn_send(c, MSG_info_update, &m);
+	buf_fini(&body);
+	if (l->then == AND_CLOSE)
+		conn_fail(c, SC_SHUTDOWN, "going home");
+}
+
+static void note(struct stand_in *s, struct slice incarnation, uint64_t epoch, uint64_t interval_us, uint64_t sections,
+		 struct slice pool)
+{
+	struct asked *a = &s->asked[s->n_asked++ % ASKED_MAX];
+
+	snprintf(a->incarnation, sizeof(a->incarnation), "%.*s", (int)incarnation.n, incarnation.p);
+	snprintf(a->pool, sizeof(a->pool), "%.*s", (int)pool.n, pool.p);
+	a->epoch = epoch;
+	a->interval_us = interval_us;
+	a->sections = sections;
+}
+
+static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
+{
+	struct stand_in *s = arg;
+	const struct msg_info_subscribe *q = &m->u.info_subscribe;
+	const struct msg_identity *i = &m->u.identity;
+
+	if (m->type == MSG_info_unsubscribe) {
+		s->n_unsubscribed++;
+		return conn_send(c, MSG_ok, &(struct msg_ok){m->u.info_unsubscribe.request, 1});
+	}
+	if (m->type == MSG_info_subscribe)
+		note(s, q->incarnation, q->epoch, q->interval_us, q->sections, q->pool);
+	else if (m->type == MSG_identity)
+		note(s, i->incarnation, i->epoch, 0, i->sections, i->pool);
+	else
+		return SC_UNEXPECTED;
+	for (const struct line *l = s->script; l->asked != 0; l++)
+		if (l->asked == s->n_asked)
+			answer(c, m->u.ok.request, l);
+	return SC_OK;
+}
+
+static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
+{
+	struct stand_in *s = arg;
+
+	(void)c;
+	(void)why;
+	(void)text;
+	if (s->server != NULL)
+		server_left(s->server);
+}
+
+static const struct conn_handlers handlers = {NULL, on_message, on_close};
+
+static sc_err on_peer(struct conn *c, const char *role, void *arg)
+{
+	(void)role;
+	conn_set_handlers(c, &handlers, arg);
+	return SC_OK;
+}
+
+static void *serve(void *arg)
+{
+	loop_run(((struct stand_in *)arg)->loop);
+	return NULL;
+}
+
+static void stop_serving(void *arg)
+{
+	loop_stop(((struct stand_in *)arg)->loop);
+}
+
+static void write_access(const struct stand_in *s)
+{
+	FILE *f = fopen(s->path, "w");
+
+	cr_assert(f != NULL);
+	fprintf(f, "incarnation: \"x\"\npid: 1\naddresses: [\"%s\"]\nclient-secret: \"secret\"\n", s->address);
+	fclose(f);
+	chmod(s->path, 0600);
+}
+
+static struct stand_in *begin(const struct line *script)
+{
+	struct stand_in *s = mem_calloc(1, sizeof(*s));
+	struct server_config config = {
+		.module = "stand-in",
+		.rules = {.secret_of = secret_of,
+			  .incarnation = "x",
+			  .data_secret = "data-secret",
+			  .max_frame_bytes = CONN_MAX_FRAME_DEFAULT},
+		.limits = conn_limits_default,
+		.hello_timeout_us = 5000000,
+		.max_connections = 100,
+		.on_peer = on_peer,
+		.arg = s,
+	};
+
+	s->script = script;
+	snprintf(s->dir, sizeof(s->dir), "/tmp/sched-info-test-XXXXXX");
+	cr_assert(mkdtemp(s->dir) != NULL);
+	snprintf(s->path, sizeof(s->path), "%s/access.yaml", s->dir);
+	cr_assert_eq(loop_new(&s->loop), SC_OK);
+	cr_assert_eq(server_new(s->loop, &config, &s->server), SC_OK);
+	cr_assert_eq(server_listen(s->server, "tcp://127.0.0.1:0", s->address, sizeof(s->address)), SC_OK);
+	loop_set_wake_hook(s->loop, stop_serving, s);
+	write_access(s);
+	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+	return s;
+}
+
+static void end(struct stand_in *s)
+{
+	struct server *server = s->server;
+
+	loop_wake(s->loop);
+	pthread_join(s->thread, NULL);
+	s->server = NULL;
+	server_free(server);
+	loop_free(s->loop);
+	unlink(s->path);
+	rmdir(s->dir);
+	mem_free(s);
+}
+
+static struct sc_client *open_client(const struct stand_in *s, const char *set)
+{
+	struct sc_client_options o = {.access_file = s->path, .sets = &set, .n_sets = set != NULL};
+	struct sc_client *client;
+
+	cr_assert_eq(sc_client_open(&o, &client), SC_OK, "%s", sc_client_error_text(NULL));
+	return client;
+}
+
+/* ---- events ----------------------------------------------------------------------------------------------------- */
+
+struct heard {
+	sem_t there;
+	enum sc_info_event events[32];
+	uint64_t epochs[32], held[32];
+	unsigned n, taken;
+};
+
+static void on_event(enum sc_info_event event, const struct sc_info *info, void *arg)
+{
+	struct sc_info_totals t;
+	struct heard *h = arg;
+
+	if (h->n == 32)
+		return;
+	sc_info_totals_of(info, &t);
+	h->events[h->n] = event;
+	h->epochs[h->n] = sc_info_epoch(info);
+	h->held[h->n] = t.held;
+	h->n++;
+	sem_post(&h->there);
+}
+
+static void expect(struct heard *h, enum sc_info_event event, uint64_t epoch)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 20;
+	cr_assert_eq(sem_timedwait(&h->there, &until), 0, "event %u has not come", h->taken);
+	cr_assert_eq(h->events[h->taken], event, "event %u is %d", h->taken, (int)h->events[h->taken]);
+	cr_assert_eq(h->epochs[h->taken], epoch, "event %u shows version %llu", h->taken,
+		     (unsigned long long)h->epochs[h->taken]);
+	if (event != SC_INFO_LOST)
+		cr_assert_eq(h->held[h->taken], epoch);
+	h->taken++;
+}
+
+Test(info, a_gap_is_never_silent, .timeout = 60)
+{
+	static const struct line script[] = {
+		{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0},	{1, INFO_KIND_DELTA, ONE, 5, 6, 0},
+		{1, INFO_KIND_DELTA, ONE, 7, 8, 0}, /* 6 to 7 is missing */
+		{2, INFO_KIND_SNAPSHOT, ONE, 0, 9, 0},	{2, INFO_KIND_BOOKMARK, ONE, 0, 9, 0},
+		{2, INFO_KIND_BOOKMARK, ONE, 0, 10, 0}, /* 9 to 10 is missing */
+		{3, INFO_KIND_SNAPSHOT, ONE, 0, 11, 0}, {0, 0, NULL, 0, 0, 0}};
+	struct stand_in *s = begin(script);
+	struct sc_client *client = open_client(s, NULL);
+	struct heard h = {.n = 0};
+
+	sem_init(&h.there, 0, 0);
+	cr_assert_eq(sc_client_info_subscribe(client, NULL, on_event, &h), SC_OK);
+	expect(&h, SC_INFO_UPDATED, 5);
+	expect(&h, SC_INFO_UPDATED, 6);
+	expect(&h, SC_INFO_RESYNCHRONISED, 9);
+	expect(&h, SC_INFO_RESYNCHRONISED, 11);
+	cr_assert_eq(s->asked[0].interval_us, 2000000, "as configured");
+	cr_assert_eq(s->asked[1].epoch, 0, "from nothing");
+	sc_client_close(client);
+	cr_assert_eq(h.n, h.taken);
+	end(s);
+}
+
+Test(info, it_goes_on_from_the_version_it_has, .timeout = 60)
+{
+	static const struct line script[] = {{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, AND_CLOSE},
+					     {2, INFO_KIND_DELTA, ONE, 5, 7, AND_CLOSE},
+					     {3, INFO_KIND_SNAPSHOT, TWO, 0, 1, 0},
+					     {3, INFO_KIND_DELTA, TWO, 1, 2, 0},
+					     {0, 0, NULL, 0, 0, 0}};
+	struct stand_in *s = begin(script);
+	struct sc_client *client = open_client(s, NULL);
+	struct heard h = {.n = 0};
+
+	sem_init(&h.there, 0, 0);
+	cr_assert_eq(sc_client_info_subscribe(client, NULL, on_event, &h), SC_OK);
+	expect(&h, SC_INFO_UPDATED, 5);
+	expect(&h, SC_INFO_LOST, 5);
+	expect(&h, SC_INFO_UPDATED, 7);
+	expect(&h, SC_INFO_LOST, 7);
+	expect(&h, SC_INFO_RESYNCHRONISED, 1);
+	expect(&h, SC_INFO_UPDATED, 2);
+	cr_assert_str_eq(s->asked[1].incarnation, ONE);
+	cr_assert_eq(s->asked[1].epoch, 5);
+	cr_assert_eq(s->asked[2].epoch, 7);
+	sc_client_close(client);
+	cr_assert_eq(h.n, h.taken);
+	end(s);
+}
+
+Test(info, the_view_begins_with_its_first_use, .timeout = 60)
+{
+	static const struct line script[] = {{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0}, {0, 0, NULL, 0, 0, 0}};
+	struct stand_in *s = begin(script);
+	struct sc_client *client = open_client(s, "client.scheduler-info-interval=500ms");
+	const struct sc_info *info;
+
+	sc_info_unpin(sc_client_info(client));
+	cr_assert_eq(sc_client_info_wait(client, 20000000), SC_OK, "%s", sc_client_error_text(client));
+	info = sc_client_info(client);
+	cr_assert(sc_info_is_complete(info));
+	cr_assert_str_eq(sc_info_incarnation(info), ONE);
+	cr_assert_eq(sc_info_epoch(info), 5);
+	cr_assert_eq(sc_info_granted_us(info), 200000);
+	sc_info_unpin(info);
+	cr_assert_eq(s->n_asked, 1);
+	cr_assert_eq(s->asked[0].interval_us, 500000);
+	cr_assert_eq(sc_client_info_unsubscribe(client), SC_OK);
+	cr_assert_eq(s->n_unsubscribed, 1);
+	sc_info_unpin(sc_client_info(client)); /* does not begin again by itself */
+	sc_client_close(client);
+	cr_assert_eq(s->n_asked, 1);
+	end(s);
+}
+
+Test(info, off_and_worker_clients_are_not_told, .timeout = 60)
+{
+	static const struct line script[] = {{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0}, {0, 0, NULL, 0, 0, 0}};
+	struct stand_in *s = begin(script);
+	struct sc_client *client = open_client(s, "client.scheduler-info-interval=off");
+	const struct sc_info *info = sc_client_info(client);
+
+	cr_assert_not(sc_info_is_complete(info));
+	cr_assert_eq(sc_info_n_workers(info), 0);
+	sc_info_unpin(info);
+	cr_assert_eq(sc_client_info_wait(client, 1000), SC_BAD_STATE);
+	cr_assert_eq(sc_client_info_subscribe(client, NULL, NULL, NULL), SC_BAD_STATE);
+	sc_client_close(client);
+	setenv("SCHED_ROLE", "worker-client", 1);
+	client = open_client(s, NULL);
+	sc_info_unpin(sc_client_info(client));
+	cr_assert_eq(sc_client_info_wait(client, 1000), SC_BAD_STATE);
+	cr_assert_eq(s->n_asked, 0);
+	cr_assert_eq(sc_client_info_subscribe(client, NULL, NULL, NULL), SC_OK, "asked for, it is");
+	cr_assert_eq(sc_client_info_wait(client, 20000000), SC_OK);
+	unsetenv("SCHED_ROLE");
+	sc_client_close(client);
+	end(s);
+}
+
+Test(info, other_options_begin_anew, .timeout = 60)
+{
+	static const struct line script[] = {{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0},
+					     {2, INFO_KIND_DELTA, ONE, 5, 6, 0},
+					     {3, INFO_KIND_SNAPSHOT, ONE, 0, 6, 0},
+					     {0, 0, NULL, 0, 0, 0}};
+	struct stand_in *s = begin(script);
+	struct sc_client *client = open_client(s, NULL);
+	struct sc_info_options o = {.interval_us = 300000};
+	struct heard h = {.n = 0}, h2 = {.n = 0};
+
+	sem_init(&h.there, 0, 0);
+	sem_init(&h2.there, 0, 0);
+	cr_assert_eq(sc_client_info_subscribe(client, NULL, on_event, &h), SC_OK);
+	expect(&h, SC_INFO_UPDATED, 5);
+	cr_assert_eq(sc_client_info_subscribe(client, &o, on_event, &h2), SC_OK);
+	expect(&h2, SC_INFO_UPDATED, 6);
+	cr_assert_eq(s->asked[1].epoch, 5, "another interval is no reason to be sent everything");
+	cr_assert_eq(s->asked[1].interval_us, 300000);
+	o.pool = "gpu";
+	o.sections = SC_INFO_TOTALS;
+	cr_assert_eq(sc_client_info_subscribe(client, &o, on_event, &h2), SC_OK);
+	expect(&h2, SC_INFO_UPDATED, 6);
+	cr_assert_eq(s->asked[2].epoch, 0);
+	cr_assert_str_eq(s->asked[2].pool, "gpu");
+	cr_assert_eq(s->asked[2].sections, SC_INFO_TOTALS);
+	o.interval_us = 1;
+	cr_assert_eq(sc_client_info_subscribe(client, &o, on_event, &h2), SC_INVALID);
+	o.interval_us = 0;
+	o.n_labels = 1;
+	o.labels = (const char *const[]){"rack"};
+	cr_assert_eq(sc_client_info_subscribe(client, &o, on_event, &h2), SC_INVALID);
+	sc_client_close(client);
+	cr_assert_eq(h.n, 1, "who was replaced is not called");
+	end(s);
+}
+
+/* ---- single questions ------------------------------------------------------------------------------------------- */
+
+static void ask(struct sc_client *client, const struct sc_info_options *o, uint64_t epoch)
+{
+	const struct sc_info *info;
+	struct sc_info_totals t;
+
+	cr_assert_eq(sc_client_identity(client, o, &info), SC_OK, "%s", sc_client_error_text(client));
+	cr_assert_eq(sc_info_epoch(info), epoch);
+	sc_info_totals_of(info, &t);
+	cr_assert_eq(t.held, epoch);
+	sc_info_unpin(info);
+}
+
+Test(info, a_question_is_asked_with_what_is_known, .timeout = 60)
+{
+	static const struct line script[] = {{1, INFO_KIND_LATER, ONE, 0, 0, 0}, /* put off, twice */
+					     {2, INFO_KIND_LATER, ONE, 0, 0, 0},
+					     {3, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0},
+					     {4, INFO_KIND_UNCHANGED, ONE, 0, 5, 0},
+					     {5, INFO_KIND_DELTA, ONE, 5, 7, 0},
+					     {6, INFO_KIND_DELTA, ONE, 8, 9, 0}, /* of no use */
+					     {7, INFO_KIND_SNAPSHOT, ONE, 0, 9, 0},
+					     {8, INFO_KIND_SNAPSHOT, ONE, 0, 9, 0},
+					     {0, 0, NULL, 0, 0, 0}};
+	struct sc_info_options pool = {.pool = "gpu"};
+	struct stand_in *s = begin(script);
+	struct sc_client *client = open_client(s, NULL);
+
+	ask(client, NULL, 5);
+	cr_assert_eq(s->n_asked, 3);
+	ask(client, NULL, 5);
+	cr_assert_eq(s->asked[3].epoch, 5);
+	ask(client, NULL, 7);
+	ask(client, NULL, 9);
+	cr_assert_eq(s->asked[5].epoch, 7);
+	cr_assert_eq(s->asked[6].epoch, 0);
+	ask(client, &pool, 9);
+	cr_assert_eq(s->asked[7].epoch, 0, "another question");
+	sc_client_close(client);
+	end(s);
+}
