@@ -354,12 +354,14 @@ static void terminal_start(struct terminal *t, const char *const *args)
 	mem_free(program);
 }
 
+/* What comes after it is there for the next call. */
 static void terminal_until(struct terminal *t, const char *wanted)
 {
 	uint64_t until = proc_until(PROC_DEADLINE_MS);
 	struct pollfd p = {.fd = t->fd, .events = POLLIN};
+	const char *found;
 
-	while (strstr(t->drawn, wanted) == NULL) {
+	while ((found = strstr(t->drawn, wanted)) == NULL) {
 		ssize_t n;
 
 		cr_assert(poll(&p, 1, proc_ms_left(until)) > 0, "'%s' has not been drawn:\n%s", wanted, t->drawn);
@@ -370,8 +372,9 @@ static void terminal_until(struct terminal *t, const char *wanted)
 		t->n += (size_t)n;
 		t->drawn[t->n] = '\0';
 	}
-	t->n = 0;
-	t->drawn[0] = '\0';
+	found += strlen(wanted);
+	t->n -= (size_t)(found - t->drawn);
+	memmove(t->drawn, found, t->n + 1);
 }
 
 static void terminal_end(struct terminal *t)
