@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -276,6 +277,7 @@ Test(info_ctl, stats_are_watched_a_line_each)
 Test(info_ctl, clients_inside_tasks_cost_nothing)
 {
 	char *program = proc_program("schedctl");
+	uint64_t until;
 
 	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--", program, "job", "list", NULL));
 	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--", program, "info", NULL));
@@ -283,8 +285,9 @@ Test(info_ctl, clients_inside_tasks_cost_nothing)
 	cr_assert_eq(metric("sched_info_worker_client_pushes_total"), 0);
 	/* a program there may ask for it, and is known for what it is */
 	mem_free(cluster_ctl_ok(c, "submit", "--", program, "--json", "info", "--watch", "--interval", "100ms", NULL));
+	until = proc_until(PROC_DEADLINE_MS);
 	while (metric("sched_info_worker_client_pushes_total") == 0)
-		;
+		cr_assert_gt(proc_ms_left(until), 0, "a client inside a task that asked was not told");
 	mem_free(cluster_ctl_ok(c, "job", "cancel", "last", NULL));
 	mem_free(program);
 }
@@ -296,9 +299,12 @@ Test(info_ctl, who_does_not_read_is_passed_over)
 	struct msg_stats q = {.request = 2};
 	char *secret = cluster_secret(c, "client-secret");
 	struct raw *slow = raw_connect(c->address);
+	uint64_t until = proc_until(PROC_DEADLINE_MS);
 	struct proc *p = watch();
 	json_t *o = next(p);
+	int small = 4096; /* or the kernel would keep megabytes of answers for it */
 
+	cr_assert_eq(setsockopt(raw_fd(slow), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
 	raw_hello(slow, ROLE_CLIENT, secret);
 	mem_free(secret);
 	m.pool = slice_of("");
@@ -306,8 +312,11 @@ Test(info_ctl, who_does_not_read_is_passed_over)
 	raw_send(slow, MSG_info_subscribe, &m);
 	for (int i = 0; i < 4000; i++)
 		raw_send(slow, MSG_stats, &q);
-	while (metric("sched_info_skipped_total") == 0)
-		;
+	while (metric("sched_info_skipped_total") == 0) { /* only who has something to be told can be passed over */
+		cr_assert_gt(proc_ms_left(until), 0, "nobody was passed over");
+		mem_free(cluster_ctl_ok(c, "worker", "drain", "w1", NULL));
+		mem_free(cluster_ctl_ok(c, "worker", "drain", "--undo", "w1", NULL));
+	}
 	mem_free(cluster_ctl_ok(c, "worker", "drain", "w2", NULL));
 	while (strcmp(text(worker(o, "w2"), "status"), "draining") != 0) {
 		json_decref(o);
