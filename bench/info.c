@@ -165,8 +165,11 @@ static void emit_all(const struct run *r)
 	emit(s, "rss_mib", (double)process_rss_bytes(r->cluster.sched) / BYTES_PER_MIB, "MiB");
 	emit(s, "snapshot_bytes", (double)r->snapshot_bytes, "B");
 	emit(s, "snapshot_raw_bytes", (double)r->snapshot_raw_bytes, "B");
-	emit(s, "delta_bytes_all_changed", (double)r->stubs.identity_bytes, "B");
-	emit(s, "delta_raw_bytes_all_changed", (double)r->stubs.identity_raw_bytes, "B");
+	if (r->stubs.identity_kind ==
+	    INFO_KIND_DELTA) { /* in the middle of an epoch a snapshot may be at hand instead */
+		emit(s, "delta_bytes_all_changed", (double)r->stubs.identity_bytes, "B");
+		emit(s, "delta_raw_bytes_all_changed", (double)r->stubs.identity_raw_bytes, "B");
+	}
 	emit_received(r);
 	emit(s, "snapshots_encoded", (double)(b->snapshots_encoded - a->snapshots_encoded), "1");
 	emit(s, "deltas_encoded", (double)(b->deltas_encoded - a->deltas_encoded), "1");

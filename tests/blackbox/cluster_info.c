@@ -136,8 +136,10 @@ Test(cluster_info, a_second_subscription_replaces_the_first)
 	subscribe(1, 100000, "", 0);
 	update(1);
 	subscribe(2, 100000, "", 0);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) { /* what does not change is not told */
+		mem_free(cluster_ctl_ok(c, "worker", "drain", "w1", i % 2 == 1 ? "--undo" : NULL, NULL));
 		update(2);
+	}
 	raw_send(r, MSG_info_unsubscribe, &stop_it);
 	cr_assert_eq(raw_expect(r, MSG_ok)->u.ok.count, 1);
 	raw_send(r, MSG_info_unsubscribe, &stop_it);
