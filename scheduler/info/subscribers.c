@@ -116,7 +116,8 @@ sc_err info_subscribe(struct info_hub *h, struct info_subscriber *s, uint64_t as
 	s->filter = filter;
 	s->epoch = info_can_delta(&h->cluster, have_epoch) ? have_epoch : 0;
 	s->granted_us = interval_grant(&h->governor, asked_us);
-	s->told_us = now_us;
+	/* Who comes back and has missed nothing is told so at once: until then it cannot know. */
+	s->told_us = s->epoch != 0 && now_us > INFO_BOOKMARK_US ? now_us - INFO_BOOKMARK_US : now_us;
 	s->due_us = 0; /* at once */
 	settle(h, s->at);
 	return SC_OK;
