@@ -19,8 +19,8 @@ typedef uint64_t opt_DURATION; /* microseconds; UINT64_MAX is "off" */
 typedef uint64_t opt_BYTES;
 typedef uint64_t opt_COUNT;
 typedef uint64_t opt_SHARE; /* parts of a million */
-typedef char *opt_TEXT;	  /* owned by the options */
-typedef char *opt_CHOICE; /* owned by the options */
+typedef char *opt_TEXT;	    /* owned by the options */
+typedef char *opt_CHOICE;   /* owned by the options */
 
 struct options {
 #define OPT(type, section, field, key, def, min, max, help) opt_##type section##_##field;
