@@ -43,34 +43,38 @@ static void add_kinds(const struct scheduler *s, struct stats *t)
 	}
 }
 
-/* The most expensive clients, by insertion into a short sorted list. */
-static void add_clients(const struct scheduler *s, struct stats *t)
+static int by_cost(const void *a, const void *b)
 {
-	const struct client_peer *top[CLIENTS_MAX], *p;
+	const struct client_peer *x = *(struct client_peer *const *)a, *y = *(struct client_peer *const *)b;
 
-	TAILQ_FOREACH (p, &s->clients, link) {
-		size_t at = t->n_clients;
+	return (x->requests_ns < y->requests_ns) - (x->requests_ns > y->requests_ns);
+}
 
-		while (at > 0 && top[at - 1]->requests_ns < p->requests_ns)
-			at--;
-		if (at == CLIENTS_MAX)
-			continue;
-		if (t->n_clients < CLIENTS_MAX)
-			t->n_clients++;
-		memmove(&top[at + 1], &top[at], (t->n_clients - at - 1) * sizeof(top[0]));
-		top[at] = p;
+static sc_err add_clients(const struct scheduler *s, struct stats *t)
+{
+	struct client_peer **all = mem_malloc(s->n_clients * sizeof(struct client_peer *)), *p;
+	size_t n = 0;
+
+	if (all == NULL)
+		return SC_NOMEM;
+	TAILQ_FOREACH (p, &s->clients, link)
+		if (n < s->n_clients)
+			all[n++] = p;
+	qsort(all, n, sizeof(struct client_peer *), by_cost);
+	for (size_t i = 0; i < n && i < CLIENTS_MAX; i++) {
+		t->clients[t->n_clients++] = slice_of(conn_peer(all[i]->conn));
+		column_put(&t->client_count, all[i]->n_requests);
+		column_put(&t->client_ns, all[i]->requests_ns);
 	}
-	for (size_t i = 0; i < t->n_clients; i++) {
-		t->clients[i] = slice_of(conn_peer(top[i]->conn));
-		column_put(&t->client_count, top[i]->n_requests);
-		column_put(&t->client_ns, top[i]->requests_ns);
-	}
+	mem_free(all);
+	return SC_OK;
 }
 
 sc_err report_stats(struct scheduler *s, struct conn *c, const struct msg_stats *m)
 {
 	struct stats *t = mem_calloc(1, sizeof(*t));
 	struct msg_stats_rows a = {.request = m->request};
+	sc_err err;
 
 	if (t == NULL) {
 		conn_send_error(c, m->request, SC_NOMEM, "%s", sc_err_text(SC_NOMEM));
@@ -78,7 +82,7 @@ sc_err report_stats(struct scheduler *s, struct conn *c, const struct msg_stats 
 	}
 	metrics_each(s, add_metric, t);
 	add_kinds(s, t);
-	add_clients(s, t);
+	err = add_clients(s, t);
 	a.name = (struct slices){t->names, t->n_names};
 	a.value = column_of(&t->value);
 	a.kind = (struct slices){t->kinds, t->n_kinds};
@@ -87,8 +91,10 @@ sc_err report_stats(struct scheduler *s, struct conn *c, const struct msg_stats 
 	a.client = (struct slices){t->clients, t->n_clients};
 	a.client_count = column_of(&t->client_count);
 	a.client_ns = column_of(&t->client_ns);
-	if (conn_send(c, MSG_stats_rows, &a) != SC_OK)
-		conn_send_error(c, m->request, SC_NOMEM, "the answer cannot be made");
+	if (err == SC_OK)
+		err = conn_send(c, MSG_stats_rows, &a);
+	if (err != SC_OK)
+		conn_send_error(c, m->request, err, "the answer cannot be made: %s", sc_err_text(err));
 	column_writer_fini(&t->value);
 	column_writer_fini(&t->kind_count);
 	column_writer_fini(&t->kind_ns);

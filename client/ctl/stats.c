@@ -18,7 +18,7 @@
 
 static double mean_us(const struct sc_spent *r)
 {
-	return r->count == 0 ? 0.0 : (double)(r->total_ns / r->count) / 1e3;
+	return r->count == 0 ? 0.0 : (double)r->total_ns / (double)r->count / 1e3;
 }
 
 /* ---- for programs ----------------------------------------------------------------------------------------------- */
