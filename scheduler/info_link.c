@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "scheduler/core/request.h"
 
-#define HEARTBEAT_COST_US 12.0 /* of one, until it has been measured */
+#define HEARTBEAT_COST_US 12.0 /* of one: an assumption, it is not measured */
 #define IDENTITY_BURST	  10u  /* questions a connection may ask at once */
 #define JUDGE_US	  1000000u
 
@@ -19,7 +19,7 @@ struct info_link {
 	struct interval_governor heartbeats;
 	uint64_t heartbeat_us; /* granted to the workers */
 	uint64_t n_heartbeats;
-	uint64_t judged_us, judged_cpu_us;
+	uint64_t judged_us;
 	uint64_t worker_client_pushes;
 	/* of the tick at hand; snapshots are for newcomers, and cost the same at any interval */
 	uint64_t round_bytes, round_deltas, round_push_us, round_delta_us;
@@ -153,7 +153,7 @@ void info_link_status(struct info_link *l, uint32_t worker, unsigned status)
 	arm(l);
 }
 
-/* Heartbeats are taken in one by one among other things, so what they cost is taken from the turns they come in. */
+/* Heartbeats come in one by one among other things: what they cost is their number times an assumed cost. */
 static void judge_heartbeats(struct info_link *l, uint64_t now)
 {
 	struct msg_heartbeat_granted m;

@@ -1,8 +1,8 @@
 /*
  * info_link.h - cluster info (scheduler/info/) connected: workers' changes go in, updates to subscribers go out.
  *
- * What a round of updates costs this thread is measured, and the granted intervals follow from it; so does the interval
- * of the workers' heartbeats.  Loop thread only.
+ * What a round of updates costs this thread is measured, and the granted intervals follow from it.  The interval of the
+ * workers' heartbeats follows from their number and an assumed cost of each.  Loop thread only.
  */
 #ifndef SCHEDULER_INFO_LINK_H
 #define SCHEDULER_INFO_LINK_H
@@ -19,7 +19,7 @@ void info_link_free(struct info_link *l); /* clients are gone by then; NULL is f
 sc_err info_link_joined(struct info_link *l, const struct worker *w);
 void info_link_left(struct info_link *l, uint32_t worker);
 void info_link_status(struct info_link *l, uint32_t worker, unsigned status);
-/* What a heartbeat tells; its cost counts for the interval granted to workers. */
+/* What a heartbeat tells; it counts for the interval granted to workers. */
 void info_link_heartbeat(struct info_link *l, struct worker_peer *p, const struct msg_heartbeat *m);
 
 /* ---- clients ---- */

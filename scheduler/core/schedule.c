@@ -17,7 +17,6 @@
 struct pass {
 	struct core *c;
 	uint64_t ahead_us; /* 0 in the first pass */
-	uint64_t n_given;
 };
 
 static uint64_t room_for(const struct pass *p, const struct worker *w, const struct request_class *cl, float mean_us)
@@ -44,7 +43,6 @@ static int give(struct pass *p, struct worker *w, struct run_queue *q)
 		t->attempts++;
 	worker_commit(w, q->class);
 	core_act(p->c, ACTION_ASSIGN, w->number, j, task);
-	p->n_given++;
 	return 1;
 }
 
