@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "worker/plan.h"
 
 static void plan_free(void *arg)
 {
@@ -42,21 +43,15 @@ static void look_at_file(struct call_plan *p)
 sc_err call_plan_prepare(struct group *g, struct msg_decoder *d, struct buf *error)
 {
 	const struct msg_body_call *b;
-	const char *field;
 	struct call_plan *p;
 	struct msg m;
 	sc_err err;
 
 	if (g->plan != NULL)
 		return SC_OK;
-	err = msg_decode_one(d, g->body, MSG_body_call, &m, &field);
-	if (err == SC_NOMEM)
+	err = plan_decode(d, g, MSG_body_call, &m, error);
+	if (err != SC_OK)
 		return err;
-	if (err != SC_OK) {
-		buf_printf(error, "the body cannot be understood: %s%s%s", sc_err_text(err), field != NULL ? ": " : "",
-			   field != NULL ? field : "");
-		return SC_INVALID;
-	}
 	b = &m.u.body_call;
 	err = check(b, error);
 	if (err != SC_OK)

@@ -225,23 +225,29 @@ static sc_err make_plan(struct group *g, const struct msg_body_exec *b, const st
 	return SC_OK;
 }
 
+sc_err plan_decode(struct msg_decoder *d, const struct group *g, msg_type wanted, struct msg *m, struct buf *error)
+{
+	const char *field;
+	sc_err err = msg_decode_one(d, g->body, wanted, m, &field);
+
+	if (err == SC_OK || err == SC_NOMEM)
+		return err;
+	buf_printf(error, "the body cannot be understood: %s%s%s", sc_err_text(err), field != NULL ? ": " : "",
+		   field != NULL ? field : "");
+	return SC_INVALID;
+}
+
 sc_err exec_plan_prepare(struct group *g, struct msg_decoder *d, const struct base_env *base, const struct resources *r,
 			 struct buf *error)
 {
-	const char *field;
 	struct msg m;
 	sc_err err;
 
 	if (g->plan != NULL)
 		return SC_OK;
-	err = msg_decode_one(d, g->body, MSG_body_exec, &m, &field);
-	if (err == SC_NOMEM)
+	err = plan_decode(d, g, MSG_body_exec, &m, error);
+	if (err != SC_OK)
 		return err;
-	if (err != SC_OK) {
-		buf_printf(error, "the body cannot be understood: %s%s%s", sc_err_text(err), field != NULL ? ": " : "",
-			   field != NULL ? field : "");
-		return SC_INVALID;
-	}
 	err = check_texts(&m.u.body_exec, error);
 	if (err == SC_OK)
 		err = make_plan(g, &m.u.body_exec, base, r);

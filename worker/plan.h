@@ -67,4 +67,7 @@ struct exec_call {
 sc_err exec_plan_instantiate(const struct exec_plan *p, struct arena *a, const struct pattern_values *v,
 			     const char *inputs_dir, int has_item, struct exec_call *out);
 
+/* Decode the body of a group into m, which borrows it.  SC_INVALID with *error; SC_NOMEM. */
+sc_err plan_decode(struct msg_decoder *d, const struct group *g, msg_type wanted, struct msg *m, struct buf *error);
+
 #endif
