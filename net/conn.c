@@ -859,6 +859,11 @@ void conn_set_compression(struct conn *c, size_t min_bytes)
 	c->compress_min_bytes = min_bytes;
 }
 
+void conn_limit_kernel_buffer(struct conn *c, int bytes)
+{
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)); /* if it fails there is just more in it */
+}
+
 void conn_set_peer_max_frame(struct conn *c, uint32_t bytes)
 {
 	c->peer_max_frame_bytes = bytes;

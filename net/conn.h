@@ -107,6 +107,11 @@ void conn_pause(struct conn *c, int paused);
 /* Compress frames of at least min_bytes (0: never), once the peer said that it can read them. */
 void conn_set_compression(struct conn *c, size_t min_bytes);
 
+/*
+ * What the kernel may keep for a peer that does not read: without it the buffer of a TCP connection grows to megabytes.
+ */
+void conn_limit_kernel_buffer(struct conn *c, int bytes);
+
 /* The largest frame the peer accepts, as it said in welcome. */
 void conn_set_peer_max_frame(struct conn *c, uint32_t bytes);
 

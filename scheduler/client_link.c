@@ -283,6 +283,7 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 	sc_err err = dispatch(p, c, m);
 
 	ns = clock_ns() - before;
+	p->scheduler->turn_shared = 1;
 	p->n_requests++;
 	p->requests_ns += ns;
 	p->scheduler->requests[m->type].count++;
@@ -319,6 +320,7 @@ sc_err client_link_new(struct scheduler *s, struct conn *c, int is_worker_client
 	p->scheduler = s;
 	p->conn = c;
 	p->is_worker_client = is_worker_client;
+	s->turn_shared = 1;
 	TAILQ_INIT(&p->watches);
 	TAILQ_INSERT_TAIL(&s->clients, p, link);
 	s->n_clients++;

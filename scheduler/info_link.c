@@ -8,9 +8,9 @@
 #include "base/mem.h"
 #include "scheduler/core/request.h"
 
-#define HEARTBEAT_COST_US 12.0 /* of one: an assumption, it is not measured */
-#define IDENTITY_BURST	  10u  /* questions a connection may ask at once */
-#define JUDGE_US	  1000000u
+#define IDENTITY_BURST	    10u /* questions a connection may ask at once */
+#define JUDGE_US	    1000000u
+#define KERNEL_BUFFER_BYTES (128 * 1024) /* to a subscriber; the kernel doubles it */
 
 struct info_link {
 	struct scheduler *scheduler;
@@ -18,11 +18,14 @@ struct info_link {
 	struct loop_timer *timer;
 	struct interval_governor heartbeats;
 	uint64_t heartbeat_us; /* granted to the workers */
-	uint64_t n_heartbeats;
 	uint64_t judged_us;
 	uint64_t worker_client_pushes;
+	uint64_t turn_heartbeats; /* in this turn */
+	int turn_ticked;	  /* in this turn updates went out */
+	struct info_link_spent spent;
 	/* of the tick at hand; snapshots are for newcomers, and cost the same at any interval */
 	uint64_t round_bytes, round_deltas, round_push_us, round_delta_us;
+	uint64_t round_firsts, round_first_bytes, round_first_us;
 };
 
 static uint64_t thread_cpu_us(void)
@@ -72,6 +75,11 @@ static void push(void *arg, struct info_subscriber *sub, unsigned kind, struct i
 	conn_flush(p->conn); /* now, so that it is counted */
 	spent = thread_cpu_us() - before;
 	l->round_push_us += spent;
+	if (kind == INFO_KIND_SNAPSHOT) {
+		l->round_firsts++;
+		l->round_first_us += spent;
+		l->round_first_bytes += x->n_bytes;
+	}
 	if (kind != INFO_KIND_DELTA)
 		return;
 	l->round_deltas++;
@@ -105,13 +113,17 @@ static void on_timer(void *arg)
 	uint64_t now = loop_now_us(l->scheduler->loop), before = thread_cpu_us();
 	uint64_t snapshots = c->snapshots_encoded, deltas = c->deltas_encoded;
 
+	l->turn_ticked = 1;
 	l->round_bytes = l->round_deltas = l->round_push_us = l->round_delta_us = 0;
+	l->round_firsts = l->round_first_bytes = l->round_first_us = 0;
 	info_hub_tick(&l->hub, now, &out);
 	if (c->snapshots_encoded == snapshots)
 		info_hub_spent_encoding(&l->hub, c->deltas_encoded - deltas,
 					(double)(thread_cpu_us() - before - l->round_push_us));
+	info_hub_spent_first(&l->hub, l->round_firsts, (double)l->round_first_us, (double)l->round_first_bytes);
 	info_hub_spent(&l->hub, l->round_deltas, (double)l->round_delta_us, (double)l->round_bytes, now);
 	arm(l);
+	l->spent.info_us += thread_cpu_us() - before;
 }
 
 /* ---- workers ---------------------------------------------------------------------------------------------------- */
@@ -153,7 +165,7 @@ void info_link_status(struct info_link *l, uint32_t worker, unsigned status)
 	arm(l);
 }
 
-/* Heartbeats come in one by one among other things: what they cost is their number times an assumed cost. */
+/* The interval granted to workers follows from what their heartbeats cost. */
 static void judge_heartbeats(struct info_link *l, uint64_t now)
 {
 	struct msg_heartbeat_granted m;
@@ -162,9 +174,7 @@ static void judge_heartbeats(struct info_link *l, uint64_t now)
 
 	if (now - l->judged_us < JUDGE_US)
 		return;
-	interval_spent(&l->heartbeats, l->n_heartbeats, (double)l->n_heartbeats * HEARTBEAT_COST_US, 0.0);
 	l->judged_us = now;
-	l->n_heartbeats = 0;
 	interval_judge(&l->heartbeats, core_n_workers(l->scheduler->core), now);
 	granted = interval_grant(&l->heartbeats, l->scheduler->options->scheduler_heartbeat_interval);
 	if (granted > l->scheduler->options->scheduler_worker_timeout / 3) /* none may look lost because of it */
@@ -202,10 +212,24 @@ void info_link_heartbeat(struct info_link *l, struct worker_peer *p, const struc
 	p->heartbeat_us = now;
 	p->sent_bytes = m->sent_bytes;
 	p->received_bytes = m->received_bytes;
-	l->n_heartbeats++;
+	l->turn_heartbeats++;
 	if (info_set_metrics(&l->hub.cluster, p->number, &metrics) && !loop_timer_is_set(l->timer))
 		arm(l);
 	judge_heartbeats(l, now);
+}
+
+void info_link_turn(struct info_link *l, uint64_t cpu_us, int was_shared)
+{
+	l->spent.turns_us += cpu_us;
+	l->spent.heartbeats += l->turn_heartbeats;
+	if (l->turn_heartbeats > 0 && !was_shared && !l->turn_ticked) {
+		interval_spent(&l->heartbeats, l->turn_heartbeats, (double)cpu_us, 0.0);
+		l->spent.heartbeats_us += (double)cpu_us;
+	} else {
+		l->spent.heartbeats_us += (double)l->turn_heartbeats * l->heartbeats.cost_us;
+	}
+	l->turn_heartbeats = 0;
+	l->turn_ticked = 0;
 }
 
 /* ---- clients ---------------------------------------------------------------------------------------------------- */
@@ -257,6 +281,7 @@ sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const str
 		return SC_OK;
 	}
 	p->info_request = m->request;
+	conn_limit_kernel_buffer(p->conn, KERNEL_BUFFER_BYTES);
 	arm(l);
 	return SC_OK;
 }
@@ -350,6 +375,11 @@ void info_link_free(struct info_link *l)
 const struct info_hub *info_link_hub(const struct info_link *l)
 {
 	return &l->hub;
+}
+
+const struct info_link_spent *info_link_spent(const struct info_link *l)
+{
+	return &l->spent;
 }
 
 uint64_t info_link_worker_client_pushes(const struct info_link *l)

@@ -74,6 +74,16 @@ static void count_turn(struct scheduler *s)
 	}
 }
 
+/* From the end of one turn to that of the next: what was written at the end of a turn counts for the next one. */
+static void count_cpu(struct scheduler *s)
+{
+	uint64_t before = s->cpu_us;
+
+	s->cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID);
+	info_link_turn(s->info, s->cpu_us - before, s->turn_shared);
+	s->turn_shared = 0;
+}
+
 static void on_turn(void *arg)
 {
 	struct scheduler *s = arg;
@@ -88,6 +98,7 @@ static void on_turn(void *arg)
 	check(s);
 	arm_core_timer(s);
 	count_turn(s);
+	count_cpu(s);
 }
 
 static void on_core_timer(void *arg)
@@ -154,6 +165,7 @@ sc_err scheduler_new(struct loop *l, const struct options *o, const struct acces
 	s->options = o;
 	s->access = *a;
 	s->next_name = 1;
+	s->cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID);
 	text_random_hex(s->data_secret, 16);
 	TAILQ_INIT(&s->workers);
 	TAILQ_INIT(&s->clients);

@@ -84,6 +84,8 @@ struct scheduler {
 	uint64_t next_name;
 	uint64_t n_turns, n_actions, n_clients;	       /* for metrics.def */
 	uint64_t turn_us, turn_max_us, turn_max_at_us; /* spent in turns; the longest lately, and when */
+	uint64_t cpu_us;			       /* of this thread when the last turn ended */
+	int turn_shared;			       /* other messages than heartbeats came in this turn */
 	struct {
 		uint64_t count, ns;
 	} requests[MSG_CODES]; /* of clients, by message */

@@ -260,6 +260,8 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 	struct worker_peer *p = arg;
 
 	p->seen_us = loop_now_us(p->scheduler->loop);
+	if (m->type != MSG_heartbeat)
+		p->scheduler->turn_shared = 1;
 	if (p->number == 0 && m->type != MSG_worker_register)
 		return conn_fail(c, SC_UNEXPECTED, "%s before worker_register", msg_name(m->type));
 	switch (m->type) {
@@ -324,6 +326,7 @@ sc_err worker_link_new(struct scheduler *s, struct conn *c)
 	p->scheduler = s;
 	p->conn = c;
 	p->seen_us = loop_now_us(s->loop);
+	s->turn_shared = 1;
 	TAILQ_INSERT_TAIL(&s->workers, p, link);
 	conn_set_handlers(c, &handlers, p);
 	return SC_OK;

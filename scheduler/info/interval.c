@@ -55,7 +55,7 @@ void interval_spent_rounds(struct interval_governor *g, uint64_t n_rounds, doubl
 	g->n_rounds = per_interval;
 }
 
-static void average(double *mean, double value)
+void interval_average(double *mean, double value)
 {
 	*mean = *mean == 0.0 ? value : *mean + WEIGHT * (value - *mean);
 }
@@ -81,11 +81,11 @@ int interval_judge(struct interval_governor *g, uint64_t n_receivers, uint64_t n
 		return 0;
 	g->window_start_us = now_us;
 	if (g->window_updates > 0) {
-		average(&g->cost_us, g->window_cpu_us / (double)g->window_updates);
-		average(&g->cost_bytes, g->window_bytes / (double)g->window_updates);
+		interval_average(&g->cost_us, g->window_cpu_us / (double)g->window_updates);
+		interval_average(&g->cost_bytes, g->window_bytes / (double)g->window_updates);
 	}
 	if (g->window_rounds > 0)
-		average(&g->round_us, g->window_round_us / (double)g->window_rounds);
+		interval_average(&g->round_us, g->window_round_us / (double)g->window_rounds);
 	g->window_updates = g->window_rounds = 0;
 	g->window_round_us = 0.0;
 	g->window_cpu_us = g->window_bytes = 0.0;

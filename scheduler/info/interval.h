@@ -45,6 +45,9 @@ void interval_spent_rounds(struct interval_governor *g, uint64_t n_rounds, doubl
 /* Judge what was spent, once a second at most.  1 when the base interval has changed. */
 int interval_judge(struct interval_governor *g, uint64_t n_receivers, uint64_t now_us);
 
+/* Take a value into a moving average; 0 is "not known". */
+void interval_average(double *mean, double value);
+
 /* The smallest of the series that is not below us. */
 uint64_t interval_round_up(uint64_t us);
 

@@ -7,7 +7,11 @@
 
 #define PHASES_MAX	  32u
 #define ASKED_LATELY_US	  2000000u
-#define COHORT_OF_A_PHASE 250u /* subscribers told in one go, before another phase is opened */
+#define COHORT_OF_A_PHASE 250u	   /* subscribers told in one go, before another phase is opened */
+#define FIRST_BURST_US	  1000000u /* of the pace of newcomers that may be used at once */
+#define FIRST_TIMES	  10.0	   /* the budget, for newcomers */
+#define FIRST_AGAIN_US	  1000000u /* before the same connection is a newcomer again */
+#define FIRST_GUESS_US	  50.0	   /* what a first update costs, until it was measured */
 
 void info_hub_init(struct info_hub *h, const struct info_hub_options *o)
 {
@@ -16,6 +20,7 @@ void info_hub_init(struct info_hub *h, const struct info_hub_options *o)
 	info_cluster_init(&h->cluster, o->max_tombstones);
 	info_encoder_init(&h->encoder, &h->cluster);
 	interval_init(&h->governor, &o->budget);
+	h->first_cost_us = FIRST_GUESS_US;
 }
 
 void info_hub_fini(struct info_hub *h)
@@ -96,6 +101,34 @@ static void reschedule(struct info_hub *h, struct info_subscriber *s, uint64_t n
 	settle(h, s->at);
 }
 
+/* How far apart newcomers are told when there are many. */
+static uint64_t first_spacing_us(const struct info_hub *h)
+{
+	const struct interval_budget *b = &h->options.budget;
+	double share = b->cpu_share * FIRST_TIMES < 1.0 ? b->cpu_share * FIRST_TIMES : 1.0;
+	double cpu = share > 0.0 ? h->first_cost_us / share : 0.0, bytes = 0.0;
+
+	if (b->bytes_per_s > 0.0)
+		bytes = h->first_cost_bytes / (b->bytes_per_s * FIRST_TIMES) * 1e6;
+	return (uint64_t)(cpu > bytes ? cpu : bytes);
+}
+
+/* When a newcomer is told everything; 0: at once. */
+static uint64_t first_due(struct info_hub *h, struct info_subscriber *s, uint64_t now_us)
+{
+	if (s->first_us > now_us) /* it has a place already */
+		return s->first_us;
+	if (s->first_us != 0 && now_us < s->first_us + FIRST_AGAIN_US) {
+		s->first_us += FIRST_AGAIN_US;
+		return s->first_us;
+	}
+	if (h->first_us + FIRST_BURST_US < now_us)
+		h->first_us = now_us - FIRST_BURST_US;
+	h->first_us += first_spacing_us(h);
+	s->first_us = h->first_us > now_us ? h->first_us : now_us;
+	return h->first_us > now_us ? h->first_us : 0;
+}
+
 sc_err info_subscribe(struct info_hub *h, struct info_subscriber *s, uint64_t asked_us, uint32_t sections,
 		      struct info_filter *filter, uint64_t have_epoch, uint64_t now_us)
 {
@@ -118,7 +151,7 @@ sc_err info_subscribe(struct info_hub *h, struct info_subscriber *s, uint64_t as
 	s->granted_us = interval_grant(&h->governor, asked_us);
 	/* Who comes back and has missed nothing is told so at once: until then it cannot know. */
 	s->told_us = s->epoch != 0 && now_us > INFO_BOOKMARK_US ? now_us - INFO_BOOKMARK_US : now_us;
-	s->due_us = 0; /* at once */
+	s->due_us = first_due(h, s, now_us);
 	settle(h, s->at);
 	return SC_OK;
 }
@@ -242,6 +275,14 @@ void info_hub_spent_encoding(struct info_hub *h, uint64_t n_encodings, double cp
 	double per_interval = (double)(count_phases(h) * (1 + HASH_COUNT(h->encoder.filters)));
 
 	interval_spent_rounds(&h->governor, n_encodings, cpu_us, per_interval);
+}
+
+void info_hub_spent_first(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes)
+{
+	if (n_updates == 0)
+		return;
+	interval_average(&h->first_cost_us, cpu_us / (double)n_updates);
+	interval_average(&h->first_cost_bytes, bytes / (double)n_updates);
 }
 
 void info_hub_spent(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes, uint64_t now_us)

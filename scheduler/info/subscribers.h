@@ -7,6 +7,10 @@
  * one update is under way to each: whoever has not taken the last one is passed over, and gets everything since in one
  * later. Who has nothing new to learn gets the version alone at least every 30 s (a bookmark).
  *
+ * Newcomers are told at once, except when very many come together (a scheduler restarted under its clients): then they
+ * are told one after the other, at a pace that takes ten times the budget at most.  A connection that subscribes again
+ * and again is told once a second.
+ *
  * Pure: the time comes in, updates go out through a callback.
  */
 #ifndef SCHEDULER_INFO_SUBSCRIBERS_H
@@ -23,6 +27,7 @@ struct info_subscriber {
 	struct info_filter *filter; /* taken */
 	uint64_t epoch;		    /* what it was sent last; 0: nothing yet */
 	uint64_t due_us, told_us;
+	uint64_t first_us;	    /* when it was last to be told at once */
 	int is_subscribed, in_flight;
 	uint32_t serial; /* spreads it over the phases; those who begin at one epoch have the same */
 	size_t at;	 /* place in the heap */
@@ -63,6 +68,8 @@ struct info_hub {
 	size_t serial_users;
 	uint64_t advanced_us; /* when the epoch advanced last */
 	uint64_t asked_us;    /* when somebody asked for everything last (identity) */
+	uint64_t first_us;    /* the pace of first updates is used up until then */
+	double first_cost_us, first_cost_bytes; /* of a first update, moving averages */
 	struct info_hub_counts counts;
 };
 
@@ -89,8 +96,9 @@ sc_err info_identity(struct info_hub *h, uint64_t have_epoch, uint32_t sections,
 
 /*
  * What the last ticks have cost; the granted intervals follow.  Only what recurs counts: the first update of a
- * newcomer costs the same at any interval.  info_hub_spent_encoding comes first.
+ * newcomer costs the same at any interval, and counts for the pace of newcomers.  info_hub_spent_encoding comes first.
  */
+void info_hub_spent_first(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes);
 void info_hub_spent_encoding(struct info_hub *h, uint64_t n_encodings, double cpu_us);
 void info_hub_spent(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes, uint64_t now_us);
 
