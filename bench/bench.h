@@ -12,11 +12,14 @@
 
 #define PARAMS_MAX 16
 
+enum param_kind { PARAM_COUNT, PARAM_DURATION };
+
 /* A parameter of a scenario: --name VALUE. */
 struct param {
 	const char *name;
-	uint64_t value; /* the default, until it is given */
+	uint64_t value; /* the default, until it is given; a duration in milliseconds */
 	const char *help;
+	enum param_kind kind; /* a duration is given as "2s" and told as NAME_ms */
 };
 
 struct scenario {
@@ -47,7 +50,7 @@ struct bench_cluster {
 int bench_cluster_start(struct bench_cluster *c, size_t n_workers, unsigned slots);
 void bench_cluster_stop(struct bench_cluster *c);
 
-/* Resident bytes and CPU microseconds of a process, from /proc; 0 when it is gone. */
+/* Resident bytes and CPU microseconds of a process; 0 when it is gone. */
 uint64_t process_rss_bytes(pid_t pid);
 uint64_t process_cpu_us(pid_t pid);
 

@@ -150,6 +150,7 @@ void bench_cluster_stop(struct bench_cluster *c)
 	rmdir(c->dir);
 }
 
+/* Field number `field`, from 0, of a file that is one line of numbers. */
 static uint64_t proc_field(pid_t pid, const char *file, int field)
 {
 	char path[64], text[1024], *at;
@@ -163,8 +164,7 @@ static uint64_t proc_field(pid_t pid, const char *file, int field)
 	n = fread(text, 1, sizeof(text) - 1, f);
 	fclose(f);
 	text[n] = '\0';
-	at = strrchr(text, ')'); /* a command name may hold anything */
-	at = at == NULL ? text : at + 2;
+	at = text;
 	while (field-- > 0 && (at = strchr(at, ' ')) != NULL)
 		at++;
 	return at == NULL ? 0 : strtoull(at, NULL, 10);
@@ -177,8 +177,9 @@ uint64_t process_rss_bytes(pid_t pid)
 
 uint64_t process_cpu_us(pid_t pid)
 {
-	/* utime and stime are fields 14 and 15 of stat; the name and what precedes it are skipped */
-	return (proc_field(pid, "stat", 11) + proc_field(pid, "stat", 12)) * US_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	clockid_t id; /* of all its threads, finer than the ticks in /proc */
+
+	return clock_getcpuclockid(pid, &id) == 0 ? clock_us(id) : 0;
 }
 
 int bench_run_group(struct bench_cluster *c, const struct sc_group_spec *g, uint64_t *us)

@@ -9,7 +9,8 @@ void emit(const struct scenario *s, const char *metric, double value, const char
 	printf("{\"bench\":\"%s\",\"metric\":\"%s\",\"value\":%.10g,\"unit\":\"%s\",\"params\":{", s->name, metric,
 	       value, unit);
 	for (const struct param *p = s->params; p->name != NULL; p++)
-		printf("%s\"%s\":%llu", p == s->params ? "" : ",", p->name, (unsigned long long)p->value);
+		printf("%s\"%s%s\":%llu", p == s->params ? "" : ",", p->name, p->kind == PARAM_DURATION ? "_ms" : "",
+		       (unsigned long long)p->value);
 	printf("}}\n");
 	fflush(stdout);
 }

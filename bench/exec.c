@@ -76,8 +76,9 @@ static int run(const struct scenario *s)
 	return 0;
 }
 
-struct scenario scenario_exec = {
-	"exec",
-	PROGRAM " through one agent against a bare posix_spawn loop; medians of rounds",
-	run,
-	{{"tasks", 3000, "a round"}, {"slots", 2, "width of both"}, {"rounds", 7, "of both, in turn"}}};
+struct scenario scenario_exec = {"exec",
+				 PROGRAM " through one agent against a bare posix_spawn loop; medians of rounds",
+				 run,
+				 {{"tasks", 3000, "a round", PARAM_COUNT},
+				  {"slots", 2, "width of both", PARAM_COUNT},
+				  {"rounds", 7, "of both, in turn", PARAM_COUNT}}};

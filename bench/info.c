@@ -3,7 +3,7 @@
  *
  * A real scheduler in a process of its own; workers, subscribers and pollers are stubs in this one.  When all have
  * connected, and the intervals granted have had time to settle, the scheduler is watched for so many seconds: its
- * processor time from /proc, its counters from `stats`, and what arrives here.
+ * processor time, its counters from `stats`, and what arrives here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +31,7 @@ struct run {
 	enum phase phase;
 	uint64_t since_us; /* of the phase */
 	uint64_t cpu_us, began_us, measured_us, first_epoch;
+	uint64_t rss_before_bytes;
 	struct info_stats before;
 	struct info_tally tally;
 	uint64_t snapshot_bytes, snapshot_raw_bytes;
@@ -68,6 +69,7 @@ static void begin_measuring(struct run *r)
 	r->snapshot_raw_bytes = r->stubs.identity_raw_bytes;
 	r->first_epoch = r->stubs.identity_epoch;
 	r->before = r->stubs.stats;
+	r->rss_before_bytes = process_rss_bytes(r->cluster.sched);
 	stubs_reset_tally(&r->stubs);
 	r->cpu_us = process_cpu_us(r->cluster.sched);
 	r->began_us = clock_monotonic_us();
@@ -154,6 +156,18 @@ static void emit_received(const struct run *r)
 	}
 }
 
+static double rate(uint64_t before, uint64_t after, const struct info_stats *a, const struct info_stats *b)
+{
+	return (double)(after - before) * US_PER_S / (double)(b->at_us - a->at_us);
+}
+
+/* Of one core, between two answers to `stats`. */
+static double share_percent(uint64_t before_us, uint64_t after_us, const struct info_stats *a,
+			    const struct info_stats *b)
+{
+	return 100.0 * rate(before_us, after_us, a, b) / US_PER_S;
+}
+
 static void emit_all(const struct run *r)
 {
 	const struct scenario *s = r->scenario;
@@ -161,8 +175,15 @@ static void emit_all(const struct run *r)
 	double cpu = (double)r->cpu_us, updates = (double)(r->tally.updates + r->tally.polls);
 
 	emit(s, "scheduler_cpu_percent", 100.0 * cpu / (double)r->measured_us, "%");
+	emit(s, "info_cpu_percent", share_percent(a->info_cpu_us, b->info_cpu_us, a, b), "%");
+	emit(s, "heartbeat_cpu_percent", share_percent(a->heartbeat_cpu_us, b->heartbeat_cpu_us, a, b), "%");
+	emit(s, "heartbeats_per_s", rate(a->heartbeats, b->heartbeats, a, b), "1/s");
+	emit(s, "info_cpu_us_per_update",
+	     b->pushes == a->pushes ? 0 : (double)(b->info_cpu_us - a->info_cpu_us) / (double)(b->pushes - a->pushes),
+	     "us");
 	emit(s, "cpu_us_per_update", updates == 0 ? 0 : cpu / updates, "us");
 	emit(s, "rss_mib", (double)process_rss_bytes(r->cluster.sched) / BYTES_PER_MIB, "MiB");
+	emit(s, "rss_before_mib", (double)r->rss_before_bytes / BYTES_PER_MIB, "MiB");
 	emit(s, "snapshot_bytes", (double)r->snapshot_bytes, "B");
 	emit(s, "snapshot_raw_bytes", (double)r->snapshot_raw_bytes, "B");
 	if (r->stubs.identity_kind ==
@@ -219,7 +240,7 @@ static int prepare(struct run *r, const size_t counts[INFO_ROLES])
 	if (err != SC_OK)
 		fprintf(stderr, "sched-bench: %s\n", buf_str(&error));
 	buf_fini(&error);
-	r->stubs.interval_us = param(r->scenario, "interval-ms") * US_PER_MS;
+	r->stubs.interval_us = param(r->scenario, "interval") * US_PER_MS;
 	r->stubs.change_percent = param(r->scenario, "change-rate");
 	r->stubs.n_views = param(r->scenario, "views");
 	r->stubs.n_slow = param(r->scenario, "slow");
@@ -264,13 +285,14 @@ struct scenario scenario_info = {
 	"info",
 	"telling subscribers what the cluster looks like: stub workers and clients against a real scheduler",
 	run,
-	{{"workers", 800, "stubs that register and send heartbeats"},
-	 {"subscribers", 800, "clients that are told of changes"},
-	 {"interval-ms", 2000, "that they ask for"},
-	 {"seconds", 10, "measured"},
-	 {"settle", 5, "seconds before that, after all have connected"},
-	 {"change-rate", 100, "percent of the workers whose metrics change in a second, as heartbeats allow"},
-	 {"worker-clients", 0, "clients from inside tasks, which do not subscribe"},
-	 {"slow", 0, "of the subscribers: they stop reading after the first update"},
-	 {"polls", 0, "clients that ask for everything every interval, instead of subscribing"},
-	 {"views", 50, "of the subscribers: they keep a real view, by which staleness is measured"}}};
+	{{"workers", 800, "stubs that register and send heartbeats", PARAM_COUNT},
+	 {"subscribers", 800, "clients that are told of changes", PARAM_COUNT},
+	 {"interval", 2000, "that they ask for", PARAM_DURATION},
+	 {"seconds", 10, "measured", PARAM_COUNT},
+	 {"settle", 5, "seconds before that, after all have connected", PARAM_COUNT},
+	 {"change-rate", 100, "percent of the workers whose metrics change in a second, as heartbeats allow",
+	  PARAM_COUNT},
+	 {"worker-clients", 0, "clients from inside tasks, which do not subscribe", PARAM_COUNT},
+	 {"slow", 0, "of the subscribers: they stop reading after the first update", PARAM_COUNT},
+	 {"polls", 0, "clients that ask for everything every interval, instead of subscribing", PARAM_COUNT},
+	 {"views", 50, "of the subscribers: they keep a real view, by which staleness is measured", PARAM_COUNT}}};

@@ -32,7 +32,8 @@ struct info_tally {
 /* An answer to `stats`, as far as this scenario needs it. */
 struct info_stats {
 	uint64_t snapshots_encoded, deltas_encoded, hosts_parsed, worker_client_pushes, heartbeat_ms, skipped, epochs;
-	uint64_t pushes;
+	uint64_t pushes, info_cpu_us, heartbeat_cpu_us, heartbeats;
+	uint64_t at_us; /* when the answer came */
 };
 
 struct stub {

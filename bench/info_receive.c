@@ -199,6 +199,9 @@ void stubs_take_stats(struct stubs *s, const struct msg_stats_rows *m)
 		{"sched_info_skipped_total", &s->stats.skipped},
 		{"sched_info_epochs_total", &s->stats.epochs},
 		{"sched_info_pushes_total", &s->stats.pushes},
+		{"sched_info_cpu_us_total", &s->stats.info_cpu_us},
+		{"sched_heartbeat_cpu_us_total", &s->stats.heartbeat_cpu_us},
+		{"sched_heartbeats_total", &s->stats.heartbeats},
 	};
 	struct column_reader r;
 
@@ -210,5 +213,6 @@ void stubs_take_stats(struct stubs *s, const struct msg_stats_rows *m)
 			if (slice_is(m->name.v[i], wanted[k].name))
 				*wanted[k].to = value;
 	}
+	s->stats.at_us = clock_monotonic_us();
 	s->stats_serial++;
 }

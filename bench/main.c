@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "bench/bench.h"
 
@@ -22,7 +23,8 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < N_SCENARIOS; i++) {
 		fprintf(out, "\n  %-10s %s\n", scenarios[i]->name, scenarios[i]->help);
 		for (const struct param *p = scenarios[i]->params; p->name != NULL; p++)
-			fprintf(out, "    --%-14s %s [%llu]\n", p->name, p->help, (unsigned long long)p->value);
+			fprintf(out, "    --%-14s %s [%llu%s]\n", p->name, p->help, (unsigned long long)p->value,
+				p->kind == PARAM_DURATION ? "ms" : "");
 	}
 }
 
@@ -50,6 +52,18 @@ uint64_t param(const struct scenario *s, const char *name)
 	abort(); /* our own misspelling */
 }
 
+static sc_err parse_value(struct param *p, const char *text)
+{
+	uint64_t us;
+
+	if (p->kind == PARAM_COUNT)
+		return text_u64(text, &p->value);
+	if (text_duration_us(text, &us) != SC_OK || us == UINT64_MAX || us < US_PER_MS)
+		return SC_INVALID;
+	p->value = us / US_PER_MS;
+	return SC_OK;
+}
+
 static int parse_params(struct scenario *s, int argc, char **argv)
 {
 	for (int i = 2; i < argc; i += 2) {
@@ -60,8 +74,10 @@ static int parse_params(struct scenario *s, int argc, char **argv)
 				argv[i]);
 			return EXIT_USAGE;
 		}
-		if (i + 1 == argc || text_u64(argv[i + 1], &p->value) != SC_OK) {
-			fprintf(stderr, "sched-bench: %s needs a whole number\n", argv[i]);
+		if (i + 1 == argc || parse_value(p, argv[i + 1]) != SC_OK) {
+			fprintf(stderr, "sched-bench: %s needs %s\n", argv[i],
+				p->kind == PARAM_DURATION ? "a duration of at least 1ms, like 2s or 500ms"
+							  : "a whole number");
 			return EXIT_USAGE;
 		}
 	}
