@@ -267,9 +267,13 @@ test-tsan:
 
 # ---- benchmarks -------------------------------------------------------------------------------------------------
 
-.PHONY: bench bench-peers soak
+.PHONY: bench bench-info bench-peers soak
 bench: all
 	@for s in latency exec noop; do $(BIN)/sched-bench $$s || exit 1; done
+
+# Cluster info: what is promised, and how costs grow.  Ten minutes; docs/cluster-info.md has its tables.
+bench-info: all
+	$(Q)bench/info_series.py $(BIN)
 
 # Cluster info, ours and that of others, on this machine; WORKERS=, CLIENTS=, INTERVAL_MS= for another size.
 WORKERS     ?= 800
@@ -346,6 +350,7 @@ make [BUILD=release|debug|asan|tsan] [V=1] [TARGET]
   test-asan       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
   test-tsan       unit tests under ThreadSanitizer
   bench           latency, exec and noop, a JSON object per figure
+  bench-info      what is promised of cluster info, and how its costs grow; ten minutes
   bench-peers     cluster info against other schedulers, with a table; WORKERS=800 CLIENTS=800 INTERVAL_MS=2000
   fuzz            libFuzzer targets; FUZZ=NAME: one; SECONDS=30: for each
   soak            the simulator and all fuzz targets, SECONDS each
