@@ -27,7 +27,7 @@ struct info_subscriber {
 	struct info_filter *filter; /* taken */
 	uint64_t epoch;		    /* what it was sent last; 0: nothing yet */
 	uint64_t due_us, told_us;
-	uint64_t first_us;	    /* when it was last to be told at once */
+	uint64_t first_us; /* when it was last to be told at once */
 	int is_subscribed, in_flight;
 	uint32_t serial; /* spreads it over the phases; those who begin at one epoch have the same */
 	size_t at;	 /* place in the heap */
@@ -66,9 +66,9 @@ struct info_hub {
 	uint32_t serial; /* of those who begin now */
 	uint64_t serial_epoch;
 	size_t serial_users;
-	uint64_t advanced_us; /* when the epoch advanced last */
-	uint64_t asked_us;    /* when somebody asked for everything last (identity) */
-	uint64_t first_us;    /* the pace of first updates is used up until then */
+	uint64_t advanced_us;			/* when the epoch advanced last */
+	uint64_t asked_us;			/* when somebody asked for everything last (identity) */
+	uint64_t first_us;			/* the pace of first updates is used up until then */
 	double first_cost_us, first_cost_bytes; /* of a first update, moving averages */
 	struct info_hub_counts counts;
 };
