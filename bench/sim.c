@@ -12,6 +12,10 @@
 #define WORKERS_MAX   64u
 #define PERCENT(s, n) (roll(s, 100) < (n))
 
+/* In one seed of four; the others draw as they did before there were namespaces, for the sake of those that failed. */
+#define WITH_NAMESPACES(s) ((s)->o->seed % 4 == 3)
+#define NAMESPACES	   3u
+
 const struct sim_options sim_options_default = {1, 150, 6, 4, 16};
 
 enum sim_event {
@@ -56,6 +60,7 @@ struct sim_worker {
 	uint32_t number; /* 0: not there */
 	uint32_t serial; /* tells two workers apart that had the same number */
 	int slow;
+	const char *namespace; /* it is reserved for; "": for none */
 	struct sim_queue in, out;
 	struct sim_set tasks, held;
 };
@@ -183,6 +188,9 @@ static void worker_clear(struct sim_worker *w)
 	*w = (struct sim_worker){0};
 }
 
+/* Namespaces of jobs and, when there are any, of workers; the last one has no worker of its own. */
+static const char *const namespaces[NAMESPACES] = {"default", "x", "y"};
+
 /* ---- what clients do ------------------------------------------------------------------------------------------- */
 
 static void submit(struct sim *s)
@@ -191,7 +199,7 @@ static void submit(struct sim *s)
 	struct group_spec groups[4];
 	char names[4][8];
 	struct slice body = slice_of("body");
-	struct job_spec spec = {.name = slice_of("sim"), .namespace = slice_of("default")};
+	struct job_spec spec = {.name = slice_of("sim"), .namespace = slice_of(namespaces[0])};
 	uint32_t n_groups = 1 + roll(s, 4), n = 0;
 	uint64_t after, id;
 	struct buf error;
@@ -210,6 +218,8 @@ static void submit(struct sim *s)
 						.priority = (int64_t)roll(s, 3)};
 		n += groups[i].n_tasks;
 	}
+	if (WITH_NAMESPACES(s))
+		spec.namespace = slice_of(namespaces[roll(s, NAMESPACES)]);
 	spec.groups = groups;
 	spec.n_groups = n_groups;
 	spec.bodies = (struct slices){&body, 1};
@@ -290,7 +300,7 @@ static void client_step(struct sim *s)
 
 /* ---- workers come and go --------------------------------------------------------------------------------------- */
 
-static void join(struct sim *s, const char *resources)
+static void join(struct sim *s, const char *resources, const char *namespace)
 {
 	char name[32];
 	struct worker_spec spec = {0};
@@ -306,9 +316,11 @@ static void join(struct sim *s, const char *resources)
 	spec.pool = spec.host = slice_of("");
 	spec.address = slice_of(name);
 	spec.resources = slice_of(resources);
+	spec.namespace = slice_of(namespace);
 	buf_init(&error, 0);
 	if (core_worker_add(s->core, &spec, s->now_us, &s->workers[i].number, &error) != SC_OK)
 		s->err = SC_NOMEM;
+	s->workers[i].namespace = namespace;
 	s->workers[i].serial = s->next_serial;
 	s->workers[i].slow = PERCENT(s, 20);
 	buf_fini(&error);
@@ -322,13 +334,20 @@ static void leave(struct sim *s, struct sim_worker *w)
 	worker_clear(w);
 }
 
+static const char *any_reservation(struct sim *s)
+{
+	return WITH_NAMESPACES(s) && PERCENT(s, 50) ? namespaces[roll(s, NAMESPACES - 1)] : "";
+}
+
 static void world_step(struct sim *s)
 {
 	static const char *const has[] = {"cpus=1", "cpus=2", "cpus=4,gpu=1", "cpus=2,gpu=2"};
 	struct sim_worker *w = any_worker(s);
 
 	if (n_alive(s) < s->o->max_workers && PERCENT(s, 40)) {
-		join(s, has[roll(s, 4)]);
+		const char *resources = has[roll(s, 4)];
+
+		join(s, resources, any_reservation(s));
 		return;
 	}
 	if (w == NULL)
@@ -479,9 +498,11 @@ static void worker_step(struct sim *s, struct sim_worker *w)
 
 /* ---- what the core decides -------------------------------------------------------------------------------------- */
 
-/* The task must not be at another worker, and its inputs where the core says. */
-static void check_assign(struct sim *s, const struct action *a)
+/* The task must not be at another worker, its worker not another namespace's, and its inputs where the core says. */
+static void check_assign(struct sim *s, const struct sim_worker *w, const struct action *a)
 {
+	if (w->namespace[0] != '\0' && strcmp(w->namespace, a->job->namespace) != 0)
+		wrong(s, "a task is given to a worker reserved for another namespace", a->job->id, a->task);
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		if (s->workers[i].number != 0 && find(&s->workers[i].tasks, a->job->id, a->task) != NULL)
 			wrong(s, "a task is given out while a worker has it", a->job->id, a->task);
@@ -518,7 +539,7 @@ static void carry_out(struct sim *s)
 		if (w == NULL)
 			continue;
 		if (v[i].kind == ACTION_ASSIGN) {
-			check_assign(s, &v[i]);
+			check_assign(s, w, &v[i]);
 			s->counts->assigned++;
 		}
 		m.kind = v[i].kind == ACTION_ASSIGN ? TO_ASSIGN : v[i].kind == ACTION_CANCEL ? TO_CANCEL : TO_DROP;
@@ -568,7 +589,7 @@ static void finish(struct sim *s)
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		if (s->workers[i].number != 0)
 			core_worker_set_status(s->core, s->workers[i].number, WORKER_ACTIVE);
-	join(s, "cpus=8,gpu=4");
+	join(s, "cpus=8,gpu=4", "");
 	while (s->err == SC_OK && (!all_ended(s) || messages_under_way(s)) && steps++ < FINISH_STEPS) {
 		for (size_t i = 0; i < WORKERS_MAX; i++)
 			if (s->workers[i].number != 0)

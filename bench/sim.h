@@ -4,7 +4,8 @@
  * Messages between core and workers take time, in order per connection, so that a cancel and the answer to the task it
  * is for can cross.  Everything is drawn from one seed: the same seed gives the same run.  After every step
  * core_check() holds, and the world checks what the core cannot see: no task runs at two workers at once, a task is
- * only given out when its inputs are where the core says, and workers hold nothing the core has forgotten.
+ * only given out when its inputs are where the core says and its worker is not reserved for another namespace, and
+ * workers hold nothing the core has forgotten.
  */
 #ifndef BENCH_SIM_H
 #define BENCH_SIM_H

@@ -36,6 +36,7 @@ static void wish_free(struct info_wish *w)
 	for (size_t i = 0; i < w->n_labels; i++)
 		mem_free((char *)(uintptr_t)w->labels[i].p);
 	mem_free(w->labels);
+	mem_free(w->namespace);
 	mem_free(w->pool);
 	mem_free(w);
 }
@@ -66,8 +67,9 @@ static sc_err wish_new(struct info *n, const struct sc_info_options *o, struct i
 	w->info = n;
 	w->interval_us = o->interval_us;
 	w->sections = o->sections;
+	w->namespace = mem_strdup(o->name_space != NULL ? o->name_space : "");
 	w->pool = mem_strdup(o->pool != NULL ? o->pool : "");
-	if (w->pool == NULL || wish_labels(w, o) != SC_OK) {
+	if (w->namespace == NULL || w->pool == NULL || wish_labels(w, o) != SC_OK) {
 		wish_free(w);
 		return SC_NOMEM;
 	}
@@ -78,7 +80,8 @@ static sc_err wish_new(struct info *n, const struct sc_info_options *o, struct i
 /* Whether a version of one is a version of the other. */
 static int wishes_show_the_same(const struct info_wish *a, const struct info_wish *b)
 {
-	if (a->sections != b->sections || strcmp(a->pool, b->pool) != 0 || a->n_labels != b->n_labels)
+	if (a->sections != b->sections || strcmp(a->namespace, b->namespace) != 0 || strcmp(a->pool, b->pool) != 0 ||
+	    a->n_labels != b->n_labels)
 		return 0;
 	for (size_t i = 0; i < a->n_labels; i++)
 		if (!slice_equal(a->labels[i], b->labels[i]))
@@ -93,6 +96,8 @@ sc_err info_check_options(const struct sc_info_options *o)
 				    (unsigned long long)o->interval_us);
 	if (o->sections > (SC_INFO_TOTALS | SC_INFO_MEMBERS | SC_INFO_METRICS))
 		return client_error(SC_INVALID, "sections %u: bits of SC_INFO_* are expected", o->sections);
+	if (o->name_space != NULL && strlen(o->name_space) > 200)
+		return client_error(SC_INVALID, "a namespace of more than 200 bytes");
 	if (o->pool != NULL && strlen(o->pool) > 200)
 		return client_error(SC_INVALID, "the name of a pool has 200 bytes at most");
 	if (o->n_labels > LABELS_MAX)
@@ -154,6 +159,7 @@ static void ask(struct info *n)
 	n->call.timeout_us = 0; /* who is up to date already hears of it with the next bookmark: see SILENCE_US */
 	q->sections = n->wish->sections;
 	q->interval_us = n->wish->interval_us;
+	q->namespace = slice_of(n->wish->namespace);
 	q->pool = slice_of(n->wish->pool);
 	q->labels = (struct slices){n->wish->labels, n->wish->n_labels};
 	q->incarnation = slice_of(n->epoch != 0 ? n->incarnation : "");

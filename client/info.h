@@ -17,7 +17,7 @@ struct info_wish {
 	struct info *info;
 	uint64_t interval_us; /* UINT64_MAX: nothing */
 	unsigned sections;
-	char *pool;
+	char *namespace, *pool;
 	struct slice *labels; /* owned, and so are the texts */
 	size_t n_labels;
 	sc_info_fn fn;

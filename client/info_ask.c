@@ -20,7 +20,8 @@
 /* The options as bytes, to be compared. */
 static void write_options(struct buf *out, const struct sc_info_options *o)
 {
-	buf_printf(out, "%u\n%s", o->sections, o->pool != NULL ? o->pool : "");
+	buf_printf(out, "%u\n%s\n%s", o->sections, o->name_space != NULL ? o->name_space : "",
+		   o->pool != NULL ? o->pool : "");
 	for (size_t i = 0; i < o->n_labels; i++)
 		buf_printf(out, "\n%s", o->labels[i]);
 }
@@ -82,6 +83,7 @@ static sc_err ask_once(struct info *n, const struct sc_info_options *o, const st
 
 	call_init(&c, n->client, MSG_identity, MSG_info_update);
 	q->sections = o->sections;
+	q->namespace = slice_of(o->name_space != NULL ? o->name_space : "");
 	q->pool = slice_of(o->pool != NULL ? o->pool : "");
 	q->labels = (struct slices){(struct slice *)(uintptr_t)labels, o->n_labels};
 	q->incarnation = slice_of(n->asked_epoch != 0 ? n->asked_incarnation : "");

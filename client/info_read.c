@@ -22,13 +22,14 @@ void sc_info_unpin(const struct sc_info *info)
 static void fill(const struct view_record *r, struct sc_info_worker *out)
 {
 	static const struct view_identity nobody = {
-		.name = "", .pool = "", .address = "", .host = "", .resources = "", .labels = ""};
+		.name = "", .pool = "", .address = "", .host = "", .resources = "", .labels = "", .namespace = ""};
 	const struct view_identity *d = r->identity != NULL ? r->identity : &nobody;
 
 	*out = (struct sc_info_worker){
 		.worker = r->worker,
 		.name = d->name,
 		.pool = d->pool,
+		.name_space = d->namespace,
 		.address = d->address,
 		.host = d->host,
 		.resources = d->resources,

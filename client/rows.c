@@ -319,7 +319,8 @@ static sc_err workers_page(struct sc_workers *workers)
 					  &m->memory_bytes,
 					  &m->memory_limit_bytes,
 					  &m->seen_us};
-	const struct slices *texts[] = {&m->name, &m->pool, &m->host, &m->address, &m->resources, &m->labels};
+	const struct slices *texts[] = {&m->name,      &m->pool,   &m->host,	 &m->address,
+					&m->resources, &m->labels, &m->namespace};
 	sc_err err;
 
 	pages_ask(&workers->pages, MSG_worker_list, MSG_worker_rows);
@@ -373,6 +374,7 @@ static void read_worker(struct pages *p, struct sc_worker_row *r)
 	r->address = pages_text(p, &m->address);
 	r->resources = pages_text(p, &m->resources);
 	r->labels = pages_text(p, &m->labels);
+	r->name_space = pages_text(p, &m->namespace);
 }
 
 sc_err sc_workers_next(struct sc_workers *workers, const struct sc_worker_row **row)

@@ -370,6 +370,7 @@ struct sc_worker_row {
 	enum sc_worker_status status;
 	const char *resources;			   /* "cpus=4,gpu=2" */
 	const char *labels;			   /* "key=value,..." */
+	const char *name_space;			   /* it is reserved for, "": it serves all */
 	uint64_t assigned, running, done;	   /* tasks: given and not ended, running, ended */
 	uint64_t held, held_bytes;		   /* results */
 	uint64_t cpu_percent;			   /* of one core */
@@ -405,6 +406,11 @@ struct sc_info_options {
 	const char *pool;	   /* only workers of this pool, or NULL */
 	const char *const *labels; /* only workers that have all of these, "key=value" each */
 	size_t n_labels;	   /* 16 at most */
+	/*
+	 * Only workers that jobs of this namespace may run on, or NULL: those reserved for it and those reserved for
+	 * none.  One that nobody knows is no mistake: it is shown the latter.
+	 */
+	const char *name_space;
 };
 
 /* A version of the view.  It never changes; any number of threads may read it. */
@@ -459,6 +465,7 @@ struct sc_info_worker {
 	uint32_t worker; /* number */
 	/* SC_INFO_MEMBERS; "" and 0 without */
 	const char *name, *pool, *address, *host, *resources, *labels;
+	const char *name_space; /* it is reserved for, "": it serves all */
 	uint64_t pid;
 	uint64_t slots; /* cpus, in ten-thousandths */
 	uint64_t memory_limit_bytes;

@@ -36,6 +36,7 @@ static void identity_unref(struct view_identity *i)
 	mem_free(i->host);
 	mem_free(i->resources);
 	mem_free(i->labels);
+	mem_free(i->namespace);
 	mem_free(i);
 }
 
@@ -153,7 +154,7 @@ static sc_err check_body(const struct msg_info_body *b)
 
 	if (b->name.n != n || b->pool.n != n || b->address.n != n || b->host.n != n || b->resources.n != n ||
 	    b->labels.n != n || b->pid.count != n || b->slots.count != n || b->memory_limit_bytes.count != n ||
-	    b->status.count != n)
+	    b->status.count != n || (b->namespace.n != 0 && b->namespace.n != n))
 		return SC_MALFORMED;
 	if (b->cpu_percent.count != m || b->memory_mib.count != m || b->spilled_mib.count != m ||
 	    b->running.count != m || b->queued.count != m || b->held.count != m || b->sent_kib_s.count != m ||
@@ -192,8 +193,9 @@ static struct view_identity *identity_new(const struct msg_info_body *b, size_t 
 	d->host = slice_dup(b->host.v[i]);
 	d->resources = slice_dup(b->resources.v[i]);
 	d->labels = slice_dup(b->labels.v[i]);
+	d->namespace = slice_dup(b->namespace.n > 0 ? b->namespace.v[i] : slice_of(""));
 	if (d->name == NULL || d->pool == NULL || d->address == NULL || d->host == NULL || d->resources == NULL ||
-	    d->labels == NULL) {
+	    d->labels == NULL || d->namespace == NULL) {
 		identity_unref(d);
 		return NULL;
 	}

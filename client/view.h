@@ -24,6 +24,7 @@
 struct view_identity {
 	size_t n_refs; /* the table's thread */
 	char *name, *pool, *address, *host, *resources, *labels;
+	char *namespace; /* "": it serves all */
 	uint64_t pid, slots, memory_limit_bytes;
 	unsigned status;
 };

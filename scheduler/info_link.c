@@ -139,6 +139,7 @@ sc_err info_link_joined(struct info_link *l, const struct worker *w)
 		.slots = w->capacity[0],
 		.memory_limit_bytes = w->memory_limit_bytes,
 		.status = w->status,
+		.namespace = slice_of(w->namespace != NULL ? w->namespace->name : ""),
 	};
 	struct buf labels;
 	sc_err err;
@@ -241,12 +242,13 @@ static uint64_t epoch_of(const struct info_link *l, struct slice incarnation, ui
 }
 
 /* NULL in *f: no filter was asked for. */
-static sc_err take_filter(struct info_link *l, struct slice pool, struct slices labels, struct info_filter **f)
+static sc_err take_filter(struct info_link *l, struct slice namespace, struct slice pool, struct slices labels,
+			  struct info_filter **f)
 {
 	*f = NULL;
-	if (pool.n == 0 && labels.n == 0)
+	if (namespace.n == 0 && pool.n == 0 && labels.n == 0)
 		return SC_OK;
-	return info_filter_take(&l->hub.encoder, pool, labels, f);
+	return info_filter_take(&l->hub.encoder, namespace, pool, labels, f);
 }
 
 static void refuse_filter(struct client_peer *p, uint64_t request, sc_err err)
@@ -266,7 +268,7 @@ sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const str
 				(unsigned long long)m->interval_us);
 		return SC_OK;
 	}
-	err = take_filter(l, m->pool, m->labels, &f);
+	err = take_filter(l, m->namespace, m->pool, m->labels, &f);
 	if (err != SC_OK) {
 		refuse_filter(p, m->request, err);
 		return SC_OK;
@@ -319,7 +321,7 @@ sc_err info_link_identity(struct info_link *l, struct client_peer *p, const stru
 	wait_us = take_token(p, l->scheduler->options->info_identity_rate, now);
 	if (wait_us > 0)
 		return send_update(l, p, m->request, INFO_KIND_LATER, wait_us, NULL);
-	err = take_filter(l, m->pool, m->labels, &f);
+	err = take_filter(l, m->namespace, m->pool, m->labels, &f);
 	if (err != SC_OK) {
 		refuse_filter(p, m->request, err);
 		return SC_OK;

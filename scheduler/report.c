@@ -425,6 +425,7 @@ static void worker_row(struct scheduler *s, struct rows *r, const struct worker 
 		buf_printf(&labels, "%s%s", i > 0 ? "," : "", w->labels[i].p);
 	put_text_copy(r, 5, buf_str(&labels));
 	buf_fini(&labels);
+	put_text(r, 6, slice_of(w->namespace != NULL ? w->namespace->name : ""));
 	put(r, 3, w->in_flight.n);
 	put(r, 4, p->running);
 	put(r, 5, w->n_ended);
@@ -463,6 +464,7 @@ sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_work
 	a.status = column(&r, 2);
 	a.resources = texts(&r, 4);
 	a.labels = texts(&r, 5);
+	a.namespace = texts(&r, 6);
 	a.assigned = column(&r, 3);
 	a.running = column(&r, 4);
 	a.done = column(&r, 5);

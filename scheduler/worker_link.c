@@ -66,7 +66,8 @@ static sc_err on_worker_register(struct worker_peer *p, const struct msg_worker_
 	struct scheduler *s = p->scheduler;
 	struct msg_worker_registered answer = {0};
 	struct worker_spec spec = {m->name,	 m->pool,   m->host,	      m->data_address,
-				   m->resources, m->labels, (uint32_t)m->pid, m->memory_limit_bytes};
+				   m->resources, m->labels, (uint32_t)m->pid, m->memory_limit_bytes,
+				   m->namespace};
 	char name[64];
 	struct buf error;
 	sc_err err;

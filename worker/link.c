@@ -236,6 +236,7 @@ static sc_err send_registration(struct link *k, struct conn *c, const char *data
 		.pid = (uint64_t)getpid(),
 		.labels = {labels, s->n_labels},
 		.memory_limit_bytes = s->memory_limit_bytes,
+		.namespace = slice_of(s->namespace),
 	};
 	sc_err err;
 

@@ -18,7 +18,7 @@
 
 /* The command line as it is, before it is judged. */
 struct arguments {
-	const char *access_file, *config, *slots, *name, *pool, *memory_limit;
+	const char *access_file, *config, *slots, *name, *namespace, *pool, *memory_limit;
 	char *sets[REPEATS_MAX];
 	const char *labels[REPEATS_MAX];
 	const char *resources[REPEATS_MAX];
@@ -35,6 +35,7 @@ static const char usage[] =
 	"  --slots N              cpus to offer [those this process may use]\n"
 	"  --name NAME            name of this worker [made by the scheduler]\n"
 	"  --pool NAME            pool it belongs to\n"
+	"  --namespace NAME       run only tasks of jobs of this namespace [worker.namespace]\n"
 	"  --label KEY=VALUE      a label; may be repeated\n"
 	"  --resource NAME=N      offer N of a resource tasks can ask for; may be repeated\n"
 	"  --memory-limit BYTES   memory tasks may use, for people and for the scheduler to see; like 16GiB\n"
@@ -45,12 +46,26 @@ static const char usage[] =
 	"\n"
 	"Configuration keys [built-in values]:\n";
 
-enum { A_ACCESS = 256, A_SLOTS, A_NAME, A_POOL, A_LABEL, A_RESOURCE, A_MEMORY, A_CONFIG, A_SET, A_HELP, A_VERSION };
+enum {
+	A_ACCESS = 256,
+	A_SLOTS,
+	A_NAME,
+	A_NAMESPACE,
+	A_POOL,
+	A_LABEL,
+	A_RESOURCE,
+	A_MEMORY,
+	A_CONFIG,
+	A_SET,
+	A_HELP,
+	A_VERSION
+};
 
 static const struct option long_options[] = {
 	{"access-file", required_argument, NULL, A_ACCESS},
 	{"slots", required_argument, NULL, A_SLOTS},
 	{"name", required_argument, NULL, A_NAME},
+	{"namespace", required_argument, NULL, A_NAMESPACE},
 	{"pool", required_argument, NULL, A_POOL},
 	{"label", required_argument, NULL, A_LABEL},
 	{"resource", required_argument, NULL, A_RESOURCE},
@@ -89,6 +104,9 @@ static enum settings_result read_one(int option, struct arguments *a)
 		return SETTINGS_OK;
 	case A_NAME:
 		a->name = optarg;
+		return SETTINGS_OK;
+	case A_NAMESPACE:
+		a->namespace = optarg;
 		return SETTINGS_OK;
 	case A_POOL:
 		a->pool = optarg;
@@ -193,6 +211,15 @@ static sc_err judge_labels(const struct arguments *a, struct settings *s, struct
 	return SC_OK;
 }
 
+/* What the command line says counts, "" as well: a worker for all, whatever the configuration reserves it for. */
+static sc_err judge_namespace(const struct arguments *a, struct settings *s, struct buf *error)
+{
+	const char *option = a->namespace != NULL ? "--namespace" : "worker.namespace";
+
+	s->namespace = a->namespace != NULL ? a->namespace : s->options.worker_namespace;
+	return s->namespace[0] == '\0' ? SC_OK : judge_name(option, s->namespace, error);
+}
+
 /* Tasks run elsewhere, so what they are told has to be absolute. */
 static sc_err judge_access(const struct arguments *a, struct settings *s, struct buf *error)
 {
@@ -220,6 +247,8 @@ static sc_err judge(struct arguments *a, struct settings *s, struct buf *error)
 		err = judge_name("--name", a->name, error);
 	if (err == SC_OK)
 		err = judge_name("--pool", a->pool, error);
+	if (err == SC_OK)
+		err = judge_namespace(a, s, error);
 	if (err == SC_OK)
 		err = judge_labels(a, s, error);
 	if (err == SC_OK && a->memory_limit != NULL && text_bytes(a->memory_limit, &s->memory_limit_bytes) != SC_OK) {

@@ -18,6 +18,7 @@ struct settings {
 	struct resources resources;
 	const char *name; /* "" : the scheduler makes one; the texts borrow argv */
 	const char *pool;
+	const char *namespace; /* "": it serves all; borrows argv or options */
 	const char *labels[LABELS_MAX];
 	size_t n_labels;
 	uint64_t memory_limit_bytes; /* 0: none */

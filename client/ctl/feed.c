@@ -44,6 +44,7 @@ int feed_read_options(struct ctl *c, struct feed_options *o)
 	int status;
 
 	memset(o, 0, sizeof(*o));
+	o->info.name_space = cli_value(&c->cli, "namespace");
 	o->info.pool = cli_value(&c->cli, "pool");
 	o->info.labels = o->labels;
 	while ((label = cli_next_value(&c->cli, "label", &at)) != NULL) {

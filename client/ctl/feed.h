@@ -20,7 +20,7 @@ struct feed {
 	int fd; /* readable when there are any */
 };
 
-/* The options --pool, --label, --interval of a command. */
+/* The options --namespace, --pool, --label, --interval of a command. */
 struct feed_options {
 	struct sc_info_options info;
 	const char *labels[16];

@@ -87,6 +87,7 @@ static void add_row(struct table *t, const struct sc_info_worker *w, unsigned se
 	if (sections & SC_INFO_MEMBERS) {
 		table_add(t, w->name);
 		table_add(t, w->pool[0] != '\0' ? w->pool : "-");
+		table_add(t, w->name_space[0] != '\0' ? w->name_space : "-");
 		table_add_color(t, color_of_worker(w->status), sc_worker_status_name(w->status));
 		table_add(t, w->host);
 		table_add(t, text_show_amount(w->slots, shown, sizeof(shown)));
@@ -108,7 +109,7 @@ static void add_row(struct table *t, const struct sc_info_worker *w, unsigned se
 void info_write_workers(const struct sc_info *info, unsigned sections, enum info_order order, size_t max_rows,
 			int with_color, struct buf *out)
 {
-	static const char *const members[] = {"NAME", "POOL", "STATUS", "HOST", ">CPUS"};
+	static const char *const members[] = {"NAME", "POOL", "?NAMESPACE", "STATUS", "HOST", ">CPUS"};
 	static const char *const metrics[] = {">RUNNING", ">QUEUED",  ">HELD",	 ">CPU",
 					      ">MEMORY",  ">SPILLED", ">SENT/S", ">RECEIVED/S"};
 	const char *heads[TABLE_COLUMNS_MAX] = {">WORKER"};
@@ -169,6 +170,7 @@ static json_t *worker_json(const struct sc_info_worker *w, unsigned sections)
 	if (sections & SC_INFO_MEMBERS) {
 		json_put_text(o, F_name, w->name);
 		json_put_text(o, F_pool, w->pool);
+		json_put_text(o, F_namespace, w->name_space);
 		json_put_text(o, F_host, w->host);
 		json_put_text(o, F_address, w->address);
 		json_put_u64(o, F_pid, w->pid);

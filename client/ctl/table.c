@@ -83,6 +83,21 @@ static int is_number(const struct table *t, size_t column)
 	return t->heads[column][0] == '>';
 }
 
+static const char *head_of(const struct table *t, size_t column)
+{
+	return t->heads[column] + (t->heads[column][0] == '>' || t->heads[column][0] == '?');
+}
+
+static int is_left_out(const struct table *t, size_t column)
+{
+	if (t->heads[column][0] != '?')
+		return 0;
+	for (size_t i = column; i < t->n_cells; i += t->n_columns)
+		if (strcmp(cell_at(t, i), "-") != 0)
+			return 0;
+	return 1;
+}
+
 static void write_cell(struct buf *out, const char *text, const char *color, size_t width, int right, int last)
 {
 	size_t len = width_of(text), pad = width > len ? width - len : 0;
@@ -106,10 +121,14 @@ static void write_cell(struct buf *out, const char *text, const char *color, siz
 void table_write(const struct table *t, int with_color, struct buf *out)
 {
 	size_t widths[TABLE_COLUMNS_MAX];
+	int left_out[TABLE_COLUMNS_MAX];
 
 	assert(t->n_columns > 0 && "a table without columns");
-	for (size_t k = 0; k < t->n_columns; k++)
-		widths[k] = width_of(t->heads[k] + is_number(t, k));
+	for (size_t k = 0; k < t->n_columns; k++) {
+		widths[k] = width_of(head_of(t, k));
+		left_out[k] = is_left_out(t, k);
+	}
+	assert(!left_out[t->n_columns - 1] && "the last column ends the line");
 	for (size_t i = 0; i < t->n_cells; i++) {
 		size_t width = width_of(cell_at(t, i));
 
@@ -117,12 +136,15 @@ void table_write(const struct table *t, int with_color, struct buf *out)
 			widths[i % t->n_columns] = width;
 	}
 	for (size_t k = 0; k < t->n_columns; k++)
-		write_cell(out, t->heads[k] + is_number(t, k), with_color ? COLOR_BOLD : NULL, widths[k],
-			   is_number(t, k), k + 1 == t->n_columns);
+		if (!left_out[k])
+			write_cell(out, head_of(t, k), with_color ? COLOR_BOLD : NULL, widths[k], is_number(t, k),
+				   k + 1 == t->n_columns);
 	buf_append_byte(out, '\n');
 	for (size_t i = 0; i < t->n_cells; i++) {
 		size_t k = i % t->n_columns;
 
+		if (left_out[k])
+			continue;
 		write_cell(out, cell_at(t, i), with_color ? t->colors[i] : NULL, widths[k], is_number(t, k),
 			   k + 1 == t->n_columns);
 		if (k + 1 == t->n_columns)

@@ -15,9 +15,13 @@
 
 struct table {
 	size_t n_columns;
-	const char *heads[TABLE_COLUMNS_MAX]; /* borrowed; a head that begins with '>' is of numbers: aligned right */
-	char **cells;			      /* row after row; owned */
-	const char **colors;		      /* escape sequence of each cell, or NULL */
+	/*
+	 * Borrowed.  A head that begins with '>' is of numbers: aligned right; one that begins with '?' is left out
+	 * with its column when no cell of it says more than "-".
+	 */
+	const char *heads[TABLE_COLUMNS_MAX];
+	char **cells;	     /* row after row; owned */
+	const char **colors; /* escape sequence of each cell, or NULL */
 	size_t n_cells, cap_cells, cap_colors;
 };
 

@@ -99,6 +99,7 @@ static const struct opt_row info_options[] = {
 	{"watch", OPT_FLAG, NULL, "go on, with every update; with --json a document per line", NULL},
 	{"interval", OPT_VALUE, "D", "with --watch: how often, like 500ms, 2s [client.scheduler-info-interval]", NULL},
 	{"sections", OPT_VALUE, "S,...", "what to tell: totals, members, metrics [all]", NULL},
+	{"namespace", OPT_VALUE, "NAME", "only workers that jobs of this namespace may run on", NULL},
 	{"pool", OPT_VALUE, "NAME", "only workers of this pool", NULL},
 	{"label", OPT_MANY, "KEY=VALUE", "only workers that have this label", NULL},
 	END,
@@ -112,6 +113,7 @@ static const struct opt_row stats_options[] = {
 
 static const struct opt_row top_options[] = {
 	{"interval", OPT_VALUE, "D", "how often, like 500ms, 2s [client.scheduler-info-interval]", NULL},
+	{"namespace", OPT_VALUE, "NAME", "only workers that jobs of this namespace may run on", NULL},
 	{"pool", OPT_VALUE, "NAME", "only workers of this pool", NULL},
 	{"label", OPT_MANY, "KEY=VALUE", "only workers that have this label", NULL},
 	END,
@@ -119,8 +121,9 @@ static const struct opt_row top_options[] = {
 
 static const char info_more[] = "Once, or with --watch until Ctrl-C, redrawn in place on a terminal.  The scheduler "
 				"may grant a longer interval\n"
-				"than asked for; nothing is lost by that but promptness.  Workers belong to no "
-				"namespace.";
+				"than asked for; nothing is lost by that but promptness.  A worker started with "
+				"--namespace is\n"
+				"reserved for the jobs of that namespace; the others serve all, and are shown to all.";
 
 static const char top_more[] = "Keys: c, m, r, n sort by processor time, memory, running tasks, name; q quits.";
 

@@ -14,6 +14,7 @@ static json_t *worker_json(const struct sc_worker_row *r)
 
 	json_put_text(o, F_name, r->name);
 	json_put_text(o, F_pool, r->pool);
+	json_put_text(o, F_namespace, r->name_space);
 	json_put_text(o, F_host, r->host);
 	json_put_text(o, F_address, r->address);
 	json_put_u64(o, F_pid, r->pid);
@@ -38,6 +39,7 @@ static void add_worker_row(struct table *t, const struct sc_worker_row *r)
 
 	table_add(t, r->name);
 	table_add(t, r->pool[0] != '\0' ? r->pool : "-");
+	table_add(t, r->name_space[0] != '\0' ? r->name_space : "-");
 	table_add_color(t, color_of_worker(r->status), sc_worker_status_name(r->status));
 	table_add(t, r->host);
 	table_add(t, r->resources);
@@ -52,8 +54,8 @@ static void add_worker_row(struct table *t, const struct sc_worker_row *r)
 
 int verb_worker_list(struct ctl *c)
 {
-	static const char *const heads[] = {"NAME",  "POOL",  "STATUS", "HOST",	   "RESOURCES", ">TASKS",
-					    ">DONE", ">HELD", ">CPU",	">MEMORY", ">SEEN",	NULL};
+	static const char *const heads[] = {"NAME",  "POOL",  "?NAMESPACE", "STATUS",  "HOST",	"RESOURCES", ">TASKS",
+					    ">DONE", ">HELD", ">CPU",	    ">MEMORY", ">SEEN", NULL};
 	const struct sc_worker_row *row;
 	struct sc_workers *workers;
 	struct table t;

@@ -81,6 +81,9 @@ static sc_err check_job(const struct core *c, const struct job *j, uint64_t *rea
 	uint32_t unanswered = 0;
 	sc_err err = SC_OK;
 
+	for (uint32_t g = 0; g < j->n_groups; g++)
+		if (strcmp(j->groups[g].class->namespace->name, j->namespace) != 0)
+			WRONG("job %" PRIu64 ": group %s is in a class of another namespace", j->id, j->groups[g].name);
 	for (uint32_t t = 0; t < j->n_tasks && err == SC_OK; t++) {
 		counts[j->tasks[t].state]++;
 		unanswered += j->tasks[t].worker != NO_WORKER;
@@ -114,6 +117,9 @@ static sc_err check_worker(const struct worker *w, struct buf *error)
 
 		if (r.job->tasks[r.task].worker != w->number || r.job->tasks[r.task].pos != i)
 			WRONG("worker %s has a task that does not know of it", w->name);
+		if (w->namespace != NULL && strcmp(w->namespace->name, r.job->namespace) != 0)
+			WRONG("worker %s is reserved for namespace '%s' but has a task of '%s'", w->name,
+			      w->namespace->name, r.job->namespace);
 		for (size_t k = 0; k < a->n; k++)
 			committed[a->v[k].resource] += a->v[k].amount;
 	}
@@ -148,8 +154,9 @@ sc_err core_check(const struct core *c, struct buf *error)
 			err = check_worker(c->workers[i], error);
 	for (size_t i = 0; i < c->requests.n_classes && err == SC_OK; i++) {
 		if (ready[i] != c->requests.classes[i]->n_ready) {
-			buf_printf(error, "class %s has %" PRIu64 " ready, not %" PRIu64, c->requests.classes[i]->text,
-				   ready[i], c->requests.classes[i]->n_ready);
+			buf_printf(error, "class %s of namespace %s has %" PRIu64 " ready, not %" PRIu64,
+				   c->requests.classes[i]->text, c->requests.classes[i]->namespace->name, ready[i],
+				   c->requests.classes[i]->n_ready);
 			err = SC_BAD_STATE;
 		}
 	}

@@ -162,6 +162,12 @@ sc_err core_worker_add(struct core *c, const struct worker_spec *spec, uint64_t 
 			   spec->name.p, TEXT_NAME_ALLOWED);
 		return SC_INVALID;
 	}
+	if (spec->namespace.n > 0 && !text_is_name(spec->namespace.p, spec->namespace.n)) {
+		buf_printf(error, "worker reserved for namespace '%.*s': allowed are %s",
+			   (int)(spec->namespace.n < 80 ? spec->namespace.n : 80), spec->namespace.p,
+			   TEXT_NAME_ALLOWED);
+		return SC_INVALID;
+	}
 	if (core_worker_by_name(c, spec->name) != NULL) {
 		buf_printf(error, "there is a worker named '%.*s' already", (int)spec->name.n, spec->name.p);
 		return SC_EXISTS;

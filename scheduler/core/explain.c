@@ -67,6 +67,10 @@ static void explain_worker(const struct core *c, const struct worker *w, const s
 		buf_printf(out, "\n  %s is %s", w->name, const_name_WORKER(w->status));
 		return;
 	}
+	if (!worker_serves(w, cl)) {
+		buf_printf(out, "\n  %s is reserved for namespace '%s'", w->name, w->namespace->name);
+		return;
+	}
 	for (size_t i = 0; i < cl->needs.n; i++) {
 		uint32_t r = cl->needs.v[i].resource;
 		uint64_t need = cl->needs.v[i].amount, has = w->capacity[r], used = w->committed[r];
@@ -90,16 +94,25 @@ static void explain_ready(const struct core *c, const struct job *j, uint32_t ta
 {
 	const struct request_class *cl = j->groups[j->tasks[task].group].class;
 	uint32_t shown = 0;
-	size_t able = 0;
+	size_t able = 0, open = 0;
 
 	if (c->n_workers == 0) {
 		buf_append_str(out, "ready, but there is no worker; start one with sched-worker");
 		return;
 	}
-	for (uint32_t i = 1; i < c->workers_end; i++)
+	for (uint32_t i = 1; i < c->workers_end; i++) {
+		open += c->workers[i] != NULL && worker_serves(c->workers[i], cl);
 		able += c->workers[i] != NULL && worker_can(c->workers[i], cl);
-	if (able == 0 && c->n_workers == 1)
+	}
+	if (open == 0)
+		buf_printf(out, "ready, but %s reserved for other namespaces than its own, '%s'",
+			   c->n_workers == 1 ? "the only worker is" : "all workers are", cl->namespace->name);
+	else if (able == 0 && c->n_workers == 1)
 		buf_printf(out, "ready, but the only worker does not have what it asks for (%s)", cl->text);
+	else if (able == 0 && open < c->n_workers)
+		buf_printf(out,
+			   "ready, but none of the %zu workers that serve namespace '%s' has what it asks for (%s)",
+			   open, cl->namespace->name, cl->text);
 	else if (able == 0)
 		buf_printf(out, "ready, but none of the %zu workers has what it asks for (%s)", c->n_workers, cl->text);
 	else if (able == 1)

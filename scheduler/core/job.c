@@ -193,7 +193,7 @@ static sc_err make_group(struct requests *r, struct job *j, const struct job_spe
 	if (i > 0 && slice_equal(s->request, spec->groups[i - 1].request))
 		g->class = j->groups[i - 1].class; /* usual, and spares reading it again */
 	else
-		err = requests_class(r, s->request, &g->class, error);
+		err = requests_class(r, spec->namespace, s->request, &g->class, error);
 	if (err != SC_OK)
 		return err;
 	g->name = slice_dup(s->name);

@@ -25,16 +25,21 @@ sc_err requests_init(struct requests *r)
 	return SC_OK;
 }
 
+static void class_free(struct class_entry *e)
+{
+	namespace_drop(e->class.namespace);
+	mem_free(e->class.key);
+	mem_free(e->class.heap);
+	mem_free(e);
+}
+
 void requests_fini(struct requests *r)
 {
-	struct class_entry *head = r->by_text;
+	struct class_entry *head = r->by_key;
 
 	HASH_CLEAR(hh, head);
-	for (size_t i = 0; i < r->n_classes; i++) {
-		mem_free(r->classes[i]->text);
-		mem_free(r->classes[i]->heap);
-		mem_free(r->classes[i]);
-	}
+	for (size_t i = 0; i < r->n_classes; i++)
+		class_free((struct class_entry *)r->classes[i]);
 	mem_free(r->classes);
 	for (size_t i = 0; i < r->n_names; i++)
 		mem_free(r->names[i]);
@@ -48,17 +53,15 @@ struct requests_mark requests_mark(const struct requests *r)
 
 void requests_undo(struct requests *r, struct requests_mark m)
 {
-	struct class_entry *head = r->by_text;
+	struct class_entry *head = r->by_key;
 
 	while (r->n_classes > m.n_classes) {
 		struct class_entry *e = (struct class_entry *)r->classes[--r->n_classes];
 
 		HASH_DELETE(hh, head, e);
-		mem_free(e->class.text);
-		mem_free(e->class.heap);
-		mem_free(e);
+		class_free(e);
 	}
-	r->by_text = head;
+	r->by_key = head;
 	while (r->n_names > m.n_names)
 		mem_free(r->names[--r->n_names]);
 }
@@ -153,9 +156,11 @@ static sc_err canonical(const struct requests *r, const struct amounts *a, struc
 	return buf_err(out);
 }
 
-static sc_err class_new(struct requests *r, const struct amounts *needs, const char *text, struct class_entry **out)
+/* key: as in struct request_class, the first n bytes of which are the namespace. */
+static sc_err class_new(struct requests *r, const struct amounts *needs, const char *key, size_t n,
+			struct class_entry **out)
 {
-	struct class_entry *e, *head = r->by_text;
+	struct class_entry *e, *head = r->by_key;
 	void *p = mem_grow(r->classes, &r->cap_classes, r->n_classes + 1, sizeof(struct request_class *));
 
 	if (p == NULL)
@@ -164,19 +169,20 @@ static sc_err class_new(struct requests *r, const struct amounts *needs, const c
 	e = mem_calloc(1, sizeof(*e));
 	if (e == NULL)
 		return SC_NOMEM;
-	e->class.text = mem_strdup(text);
-	if (e->class.text == NULL) {
-		mem_free(e);
+	e->class.key = mem_strdup(key);
+	if (e->class.key == NULL ||
+	    namespace_take(&r->namespaces, (struct slice){key, n}, &e->class.namespace) != SC_OK) {
+		class_free(e);
 		return SC_NOMEM;
 	}
+	e->class.text = e->class.key + n + 1;
 	e->class.needs = *needs;
 	e->class.number = (uint32_t)r->n_classes;
 	e->hh.tbl = NULL;
-	HASH_ADD_KEYPTR(hh, head, e->class.text, strlen(e->class.text), e);
-	r->by_text = head;
+	HASH_ADD_KEYPTR(hh, head, e->class.key, strlen(e->class.key), e);
+	r->by_key = head;
 	if (e->hh.tbl == NULL) {
-		mem_free(e->class.text);
-		mem_free(e);
+		class_free(e);
 		return SC_NOMEM;
 	}
 	r->classes[r->n_classes++] = &e->class;
@@ -184,33 +190,35 @@ static sc_err class_new(struct requests *r, const struct amounts *needs, const c
 	return SC_OK;
 }
 
-sc_err requests_class(struct requests *r, struct slice text, struct request_class **out, struct buf *error)
+sc_err requests_class(struct requests *r, struct slice namespace, struct slice text, struct request_class **out,
+		      struct buf *error)
 {
-	struct class_entry *e, *head = r->by_text;
+	struct class_entry *e, *head = r->by_key;
 	struct amounts needs;
-	struct buf canon;
+	struct buf key;
 	sc_err err = requests_parse(r, text.n == 0 ? slice_of("cpus=1") : text, &needs, error);
 
 	if (err != SC_OK)
 		return err;
-	buf_init(&canon, 0);
-	err = canonical(r, &needs, &canon);
-	if (err == SC_OK && canon.len > REQUEST_MAX_BYTES) {
+	buf_init(&key, 0);
+	buf_printf(&key, "%.*s\n", (int)namespace.n, namespace.p);
+	err = canonical(r, &needs, &key);
+	if (err == SC_OK && key.len - namespace.n - 1 > REQUEST_MAX_BYTES) {
 		buf_printf(error, "a request for resources has at most %u bytes", REQUEST_MAX_BYTES);
 		err = SC_TOO_BIG;
 	}
 	if (err == SC_OK) {
-		HASH_FIND(hh, head, buf_str(&canon), canon.len, e);
+		HASH_FIND(hh, head, buf_str(&key), key.len, e);
 		if (e == NULL && r->n_classes == CLASSES_MAX) {
 			buf_printf(error, "request '%.*s': there are %u different requests already", (int)text.n,
 				   text.p, CLASSES_MAX);
 			err = SC_LIMIT;
 		} else if (e == NULL) {
-			err = class_new(r, &needs, buf_str(&canon), &e);
+			err = class_new(r, &needs, buf_str(&key), namespace.n, &e);
 		}
 	}
 	if (err == SC_OK)
 		*out = &e->class;
-	buf_fini(&canon);
+	buf_fini(&key);
 	return err;
 }

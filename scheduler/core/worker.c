@@ -13,6 +13,7 @@ void worker_free(struct worker *w)
 	for (size_t i = 0; i < w->n_labels; i++)
 		mem_free((char *)(uintptr_t)w->labels[i].p);
 	mem_free(w->labels);
+	namespace_drop(w->namespace);
 	mem_free(w->name);
 	mem_free(w->pool);
 	mem_free(w->host);
@@ -61,7 +62,8 @@ sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct wor
 	w->pid = spec->pid;
 	w->memory_limit_bytes = spec->memory_limit_bytes;
 	if (w->name == NULL || w->pool == NULL || w->host == NULL || w->address == NULL || w->resources_text == NULL ||
-	    copy_labels(w, spec->labels) != SC_OK) {
+	    copy_labels(w, spec->labels) != SC_OK ||
+	    (spec->namespace.n > 0 && namespace_take(&r->namespaces, spec->namespace, &w->namespace) != SC_OK)) {
 		worker_free(w);
 		return SC_NOMEM;
 	}
@@ -71,6 +73,8 @@ sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct wor
 
 int worker_can(const struct worker *w, const struct request_class *c)
 {
+	if (!worker_serves(w, c))
+		return 0;
 	for (size_t i = 0; i < c->needs.n; i++)
 		if (c->needs.v[i].amount > w->capacity[c->needs.v[i].resource])
 			return 0;

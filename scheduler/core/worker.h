@@ -23,7 +23,8 @@ struct worker {
 	uint32_t number; /* from 1; reused when a worker is gone */
 	uint8_t status;	 /* WORKER_* */
 	char *name, *pool, *host, *address;
-	struct slice *labels; /* terminated strings; owned */
+	struct namespace *namespace; /* the one it is reserved for; counted.  NULL: it serves all */
+	struct slice *labels;	     /* terminated strings; owned */
 	size_t n_labels;
 	char *resources_text;
 	uint32_t pid;
@@ -44,11 +45,18 @@ struct worker_spec {
 	struct slices labels;
 	uint32_t pid;
 	uint64_t memory_limit_bytes;
+	struct slice namespace; /* empty: it serves all */
 };
 
 /* *out is new.  SC_NOMEM, or what requests_parse says. */
 sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct worker **out, struct buf *error);
 void worker_free(struct worker *w); /* NULL is fine */
+
+/* Whether it may run tasks of the class's namespace. */
+static inline int worker_serves(const struct worker *w, const struct request_class *c)
+{
+	return w->namespace == NULL || w->namespace == c->namespace;
+}
 
 /* Whether the worker could ever run a task of the class. */
 int worker_can(const struct worker *w, const struct request_class *c);

@@ -77,7 +77,8 @@ static void texts_free(struct info_record *r)
 	mem_free(r->address);
 	mem_free(r->resources);
 	mem_free(r->labels);
-	r->name = r->pool = r->address = r->resources = r->labels = NULL;
+	mem_free(r->namespace);
+	r->name = r->pool = r->address = r->resources = r->labels = r->namespace = NULL;
 }
 
 void info_cluster_fini(struct info_cluster *c)
@@ -149,7 +150,9 @@ sc_err info_join(struct info_cluster *c, uint32_t worker, const struct info_iden
 	r->address = slice_dup(identity->address);
 	r->resources = slice_dup(identity->resources);
 	r->labels = slice_dup(identity->labels);
-	if (r->name != NULL && r->pool != NULL && r->address != NULL && r->resources != NULL && r->labels != NULL)
+	r->namespace = slice_dup(identity->namespace);
+	if (r->name != NULL && r->pool != NULL && r->address != NULL && r->resources != NULL && r->labels != NULL &&
+	    r->namespace != NULL)
 		r->host = host_take(c, identity->address);
 	if (r->host == NULL) {
 		texts_free(r);

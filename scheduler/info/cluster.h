@@ -25,6 +25,7 @@
 /* What a worker is; changes rarely. */
 struct info_identity {
 	struct slice name, pool, address, resources, labels; /* labels joined by commas */
+	struct slice namespace;				     /* it is reserved for; empty: for none */
 	uint64_t pid, slots, memory_limit_bytes;
 	unsigned status; /* WORKER_* */
 };
@@ -50,7 +51,7 @@ struct info_record {
 	uint8_t is_gone; /* a tombstone: only worker and changed mean anything */
 	uint64_t born;	 /* epoch in which it joined */
 	uint64_t changed, identity_changed;
-	char *name, *pool, *address, *resources, *labels;
+	char *name, *pool, *address, *resources, *labels, *namespace;
 	struct info_host *host;
 	uint64_t pid, slots, memory_limit_bytes;
 	unsigned status;

@@ -24,10 +24,10 @@ enum {
 	RECEIVED,
 	TOTALS
 };
-enum { NAME, POOL, ADDRESS, HOST, RESOURCES, LABELS };
+enum { NAME, POOL, ADDRESS, HOST, RESOURCES, LABELS, NAMESPACE };
 
 #define N_COLUMNS 16
-#define N_TEXTS	  6
+#define N_TEXTS	  7
 
 void info_encoder_init(struct info_encoder *e, struct info_cluster *c)
 {
@@ -99,6 +99,8 @@ int info_filter_matches(const struct info_filter *f, const struct info_record *r
 {
 	if (f == NULL)
 		return 1;
+	if (f->namespace[0] != '\0' && r->namespace[0] != '\0' && strcmp(f->namespace, r->namespace) != 0)
+		return 0;
 	if (f->pool[0] != '\0' && strcmp(f->pool, r->pool) != 0)
 		return 0;
 	for (size_t i = 0; i < f->n_labels; i++)
@@ -116,18 +118,27 @@ static void filter_free(struct info_filter *f)
 {
 	for (size_t i = 0; i < f->n_labels; i++)
 		mem_free(f->labels[i]);
+	mem_free(f->namespace);
 	mem_free(f->pool);
 	mem_free(f->text);
 	mem_free(f);
 }
 
-static sc_err filter_new(struct slice pool, struct slices labels, struct info_filter **out)
+/* A part of the key.  With its length, so that no text can pass for two others. */
+static void put_key(struct buf *key, const char *text)
+{
+	if (text != NULL)
+		buf_printf(key, "%zu:%s", strlen(text), text);
+}
+
+static sc_err filter_new(struct slice namespace, struct slice pool, struct slices labels, struct info_filter **out)
 {
 	struct info_filter *f = mem_calloc(1, sizeof(*f));
 	struct buf text;
 
 	if (f == NULL)
 		return SC_NOMEM;
+	f->namespace = slice_dup(namespace);
 	f->pool = slice_dup(pool);
 	for (size_t i = 0; i < labels.n; i++) {
 		f->labels[f->n_labels] = slice_dup(labels.v[i]);
@@ -137,12 +148,13 @@ static sc_err filter_new(struct slice pool, struct slices labels, struct info_fi
 	}
 	qsort(f->labels, f->n_labels, sizeof(char *), compare_labels);
 	buf_init(&text, 0);
-	buf_append_str(&text, f->pool != NULL ? f->pool : "");
+	put_key(&text, f->namespace);
+	put_key(&text, f->pool);
 	for (size_t i = 0; i < f->n_labels; i++)
-		buf_printf(&text, "\n%s", f->labels[i]);
+		put_key(&text, f->labels[i]);
 	f->text = mem_strndup((const char *)text.data, text.len);
 	buf_fini(&text);
-	if (f->pool == NULL || f->text == NULL || f->n_labels < labels.n) {
+	if (f->namespace == NULL || f->pool == NULL || f->text == NULL || f->n_labels < labels.n) {
 		filter_free(f);
 		return SC_NOMEM;
 	}
@@ -150,14 +162,15 @@ static sc_err filter_new(struct slice pool, struct slices labels, struct info_fi
 	return SC_OK;
 }
 
-sc_err info_filter_take(struct info_encoder *e, struct slice pool, struct slices labels, struct info_filter **out)
+sc_err info_filter_take(struct info_encoder *e, struct slice namespace, struct slice pool, struct slices labels,
+			struct info_filter **out)
 {
 	struct info_filter *f, *known;
 	sc_err err;
 
 	if (labels.n > INFO_LABELS_MAX)
 		return SC_LIMIT;
-	err = filter_new(pool, labels, &f);
+	err = filter_new(namespace, pool, labels, &f);
 	if (err != SC_OK)
 		return err;
 	HASH_FIND_STR(e->filters, f->text, known);
@@ -194,7 +207,8 @@ void info_filter_drop(struct info_encoder *e, struct info_filter *f)
 
 static sc_err put_texts(struct info_encoder *e, const struct info_record *r)
 {
-	const char *texts[N_TEXTS] = {r->name, r->pool, r->address, r->host->name, r->resources, r->labels};
+	const char *texts[N_TEXTS] = {r->name,	    r->pool,   r->address,  r->host->name,
+				      r->resources, r->labels, r->namespace};
 
 	for (size_t i = 0; i < N_TEXTS; i++) {
 		void *p = mem_grow(e->texts[i], &e->cap_texts[i], e->n_texts + 1, sizeof(struct slice));
@@ -205,6 +219,7 @@ static sc_err put_texts(struct info_encoder *e, const struct info_record *r)
 		e->texts[i][e->n_texts] = slice_of(texts[i]);
 	}
 	e->n_texts++;
+	e->any_reserved |= r->namespace[0] != '\0';
 	return SC_OK;
 }
 
@@ -328,6 +343,7 @@ static sc_err collect(struct info_encoder *e, uint64_t from, uint32_t sections, 
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		column_writer_reset(&e->columns[i]);
 	e->n_texts = 0;
+	e->any_reserved = 0;
 	for (size_t i = 0; err == SC_OK && i < e->n_found; i++) {
 		const struct info_record *r = e->found[i];
 
@@ -384,6 +400,7 @@ static sc_err body_encode(struct info_encoder *e, struct buf *out)
 		.sent_kib_s = column_of(&c[SENT]),
 		.received_kib_s = column_of(&c[RECEIVED]),
 		.totals = column_of(&c[TOTALS]),
+		.namespace = e->any_reserved ? texts_of(e, NAMESPACE) : (struct slices){NULL, 0},
 	};
 
 	return msg_encode(out, MSG_info_body, &m, NULL);

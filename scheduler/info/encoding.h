@@ -19,8 +19,9 @@
 
 /* Which workers a receiver wants to see.  Interned: equal filters are one.  Matching looks at what never changes. */
 struct info_filter {
-	char *text; /* canonical, the key; owned */
-	char *pool; /* "": any */
+	char *text;	 /* canonical, the key; owned */
+	char *namespace; /* "": any */
+	char *pool;	 /* "": any */
 	char *labels[INFO_LABELS_MAX];
 	size_t n_labels;
 	size_t n_users;
@@ -54,8 +55,9 @@ struct info_encoder {
 	uint32_t next_filter;
 	struct frame_codec codec;
 	struct column_writer columns[16];
-	struct slice *texts[6];
-	size_t cap_texts[6], n_texts;
+	struct slice *texts[7];
+	size_t cap_texts[7], n_texts;
+	int any_reserved;		  /* among them, a worker that is */
 	const struct info_record **found; /* what is being encoded */
 	size_t n_found, cap_found;
 	struct info_counts counts;
@@ -83,8 +85,12 @@ struct info_encoding *info_encoded(struct info_encoder *e, uint64_t from, uint32
 void info_encoding_ref(struct info_encoding *x);
 void info_encoding_unref(struct info_encoding *x);
 
-/* The filter for a pool ("": any) and labels key=value, all of which a worker must have.  SC_LIMIT, SC_NOMEM. */
-sc_err info_filter_take(struct info_encoder *e, struct slice pool, struct slices labels, struct info_filter **out);
+/*
+ * The filter for workers that jobs of a namespace may run on ("": any; else those reserved for it and those reserved
+ * for none), of a pool ("": any) and with labels key=value, all of which a worker must have.  SC_LIMIT, SC_NOMEM.
+ */
+sc_err info_filter_take(struct info_encoder *e, struct slice namespace, struct slice pool, struct slices labels,
+			struct info_filter **out);
 void info_filter_drop(struct info_encoder *e, struct info_filter *f); /* NULL is fine */
 int info_filter_matches(const struct info_filter *f, const struct info_record *r);
 

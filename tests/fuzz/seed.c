@@ -154,7 +154,7 @@ static void info_bodies(void)
 	for (uint64_t i = 0; i < 9; i++)
 		column_put(&totals, i * 100);
 	b.worker = b.pid = b.slots = b.memory_limit_bytes = b.status = column_of(&numbers);
-	b.name = b.pool = b.address = b.host = b.resources = b.labels = texts;
+	b.name = b.pool = b.address = b.host = b.resources = b.labels = b.namespace = texts;
 	b.measured = b.cpu_percent = b.memory_mib = b.spilled_mib = b.running = b.queued = b.held = b.sent_kib_s =
 		b.received_kib_s = column_of(&numbers);
 	b.totals = column_of(&totals);

@@ -35,7 +35,7 @@ struct line {
 struct asked {
 	char incarnation[33];
 	uint64_t epoch, interval_us, sections;
-	char pool[32];
+	char pool[32], namespace[32];
 };
 
 struct stand_in {
@@ -93,12 +93,13 @@ static void answer(struct conn *c, uint64_t request, const struct line *l)
 }
 
 static void note(struct stand_in *s, struct slice incarnation, uint64_t epoch, uint64_t interval_us, uint64_t sections,
-		 struct slice pool)
+		 struct slice pool, struct slice namespace)
 {
 	struct asked *a = &s->asked[s->n_asked++ % ASKED_MAX];
 
 	snprintf(a->incarnation, sizeof(a->incarnation), "%.*s", (int)incarnation.n, incarnation.p);
 	snprintf(a->pool, sizeof(a->pool), "%.*s", (int)pool.n, pool.p);
+	snprintf(a->namespace, sizeof(a->namespace), "%.*s", (int)namespace.n, namespace.p);
 	a->epoch = epoch;
 	a->interval_us = interval_us;
 	a->sections = sections;
@@ -115,9 +116,9 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 		return conn_send(c, MSG_ok, &(struct msg_ok){m->u.info_unsubscribe.request, 1});
 	}
 	if (m->type == MSG_info_subscribe)
-		note(s, q->incarnation, q->epoch, q->interval_us, q->sections, q->pool);
+		note(s, q->incarnation, q->epoch, q->interval_us, q->sections, q->pool, q->namespace);
 	else if (m->type == MSG_identity)
-		note(s, i->incarnation, i->epoch, 0, i->sections, i->pool);
+		note(s, i->incarnation, i->epoch, 0, i->sections, i->pool, i->namespace);
 	else
 		return SC_UNEXPECTED;
 	for (const struct line *l = s->script; l->asked != 0; l++)
@@ -380,11 +381,13 @@ Test(info, other_options_begin_anew, .timeout = 60)
 	cr_assert_eq(s->asked[1].epoch, 5, "another interval is no reason to be sent everything");
 	cr_assert_eq(s->asked[1].interval_us, 300000);
 	o.pool = "gpu";
+	o.name_space = "x";
 	o.sections = SC_INFO_TOTALS;
 	cr_assert_eq(sc_client_info_subscribe(client, &o, on_event, &h2), SC_OK);
 	expect(&h2, SC_INFO_UPDATED, 6);
 	cr_assert_eq(s->asked[2].epoch, 0);
 	cr_assert_str_eq(s->asked[2].pool, "gpu");
+	cr_assert_str_eq(s->asked[2].namespace, "x");
 	cr_assert_eq(s->asked[2].sections, SC_INFO_TOTALS);
 	o.interval_us = 1;
 	cr_assert_eq(sc_client_info_subscribe(client, &o, on_event, &h2), SC_INVALID);

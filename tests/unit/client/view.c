@@ -106,7 +106,7 @@ static void assert_shows(const struct view *v, uint32_t n, uint64_t stamp)
 
 /* ---- what is not valid ------------------------------------------------------------------------------------------ */
 
-enum damage { SHORT_METRICS, SHORT_TEXTS, SHORT_TOTALS, LARGE_NUMBER, DAMAGES };
+enum damage { SHORT_METRICS, SHORT_TEXTS, SHORT_NAMESPACES, SHORT_TOTALS, LARGE_NUMBER, DAMAGES };
 
 static void do_damage(struct sample *s, enum damage d, struct column_writer *w)
 {
@@ -117,6 +117,10 @@ static void do_damage(struct sample *s, enum damage d, struct column_writer *w)
 		break;
 	case SHORT_TEXTS:
 		s->b.labels.n--;
+		break;
+	case SHORT_NAMESPACES:
+		s->b.namespace = s->b.labels;
+		s->b.namespace.n--;
 		break;
 	case SHORT_TOTALS:
 		column_put(w, 1);
@@ -190,6 +194,21 @@ Test(view, a_compressed_body_has_the_size_it_says)
 	assert_shows(v, WORKERS, 9);
 	frame_codec_fini(&codec);
 	buf_fini(&packed);
+	sample_fini(&s);
+	view_free(v);
+}
+
+/* A sender that knows nothing of namespaces, or has none to tell of, leaves the column out. */
+Test(view, without_namespaces_all_workers_serve_all)
+{
+	struct view *v = view_of(3, 7);
+	struct sample s;
+
+	cr_assert_str_eq(view_worker(v, 1)->identity->namespace, "");
+	sample_init(&s, 3, 9);
+	s.b.namespace = s.b.name;
+	cr_assert_eq(view_apply(v, sample_bytes(&s), 0, 0), SC_OK);
+	cr_assert_str_eq(view_worker(v, 1)->identity->namespace, view_worker(v, 1)->identity->name);
 	sample_fini(&s);
 	view_free(v);
 }

@@ -32,6 +32,32 @@ Test(table, aligns_by_characters)
 	table_fini(&t);
 }
 
+/* A column that says nothing is left out, until one row of it does. */
+Test(table, leaves_out_what_no_row_has)
+{
+	static const char *const optional[] = {"NAME", "?OWNER", ">N", NULL};
+	struct table t;
+	struct buf out;
+
+	table_init(&t, optional);
+	buf_init(&out, 0);
+	table_add(&t, "a");
+	table_add(&t, "-");
+	table_add(&t, "1");
+	table_write(&t, 0, &out);
+	cr_expect_str_eq(buf_str(&out), "NAME  N\na     1\n");
+	table_add(&t, "b");
+	table_add(&t, "x");
+	table_add(&t, "2");
+	buf_reset(&out);
+	table_write(&t, 0, &out);
+	cr_expect_str_eq(buf_str(&out), "NAME  OWNER  N\n"
+					"a     -      1\n"
+					"b     x      2\n");
+	buf_fini(&out);
+	table_fini(&t);
+}
+
 Test(table, colours_do_not_count)
 {
 	struct table t;

@@ -535,7 +535,7 @@ Test(core, an_answer_from_the_wrong_worker_changes_nothing)
 Test(core, a_name_belongs_to_one_worker)
 {
 	struct world w;
-	struct worker_spec s = {slice_of("a"), slice_of(""), slice_of(""), slice_of(""), slice_of("cpus=1"), {0}, 1, 0};
+	struct worker_spec s = {.name = slice_of("a"), .resources = slice_of("cpus=1")};
 	struct buf error;
 	uint32_t number;
 
@@ -547,6 +547,9 @@ Test(core, a_name_belongs_to_one_worker)
 	cr_assert_eq(core_worker_add(w.core, &s, 0, &number, &error), SC_INVALID);
 	s.name = slice_of("b");
 	s.resources = slice_of("cpus=x");
+	cr_assert_eq(core_worker_add(w.core, &s, 0, &number, &error), SC_INVALID);
+	s.resources = slice_of("cpus=1");
+	s.namespace = slice_of("not a name");
 	cr_assert_eq(core_worker_add(w.core, &s, 0, &number, &error), SC_INVALID);
 	buf_fini(&error);
 	world_fini(&w);

@@ -12,14 +12,21 @@ Test(request, equal_requests_written_differently_are_one_class)
 
 	buf_init(&error, 0);
 	cr_assert_eq(requests_init(&r), SC_OK);
-	cr_assert_eq(requests_class(&r, slice_of(""), &a, &error), SC_OK);
-	cr_assert_eq(requests_class(&r, slice_of("cpus=1.0"), &b, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(""), &a, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=1.0"), &b, &error), SC_OK);
 	cr_assert_eq(a, b);
-	cr_assert_eq(requests_class(&r, slice_of("gpu=2,cpus=0.5"), &c, &error), SC_OK);
-	cr_assert_eq(requests_class(&r, slice_of("cpus=0.5,gpu=2.0000"), &d, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2,cpus=0.5"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=0.5,gpu=2.0000"), &d, &error), SC_OK);
 	cr_assert_eq(c, d);
 	cr_assert_str_eq(c->text, "cpus=0.5,gpu=2");
-	cr_assert_eq(requests_class(&r, slice_of("cpus=0"), &d, &error), SC_OK, "asks for nothing");
+	cr_assert_eq(requests_class(&r, slice_of("other"), slice_of("cpus=0.5,gpu=2"), &d, &error), SC_OK);
+	cr_assert_neq(c, d, "of another namespace");
+	cr_assert_str_eq(d->text, c->text);
+	cr_assert_str_eq(d->namespace->name, "other");
+	cr_assert_neq(d->namespace, c->namespace);
+	cr_assert_eq(a->namespace, c->namespace);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=0"), &d, &error), SC_OK,
+		     "asks for nothing");
 	cr_assert_eq(d->needs.n, 0);
 	requests_fini(&r);
 	buf_fini(&error);
@@ -37,12 +44,12 @@ Test(request, names_and_classes_are_bounded)
 	cr_assert_eq(requests_init(&r), SC_OK);
 	for (unsigned i = 0; i < RESOURCES_MAX - 1; i++) {
 		snprintf(text, sizeof(text), "r%u=1", i);
-		cr_assert_eq(requests_class(&r, slice_of(text), &c, &error), SC_OK);
+		cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(text), &c, &error), SC_OK);
 	}
-	cr_assert_eq(requests_class(&r, slice_of("onemore=1"), &c, &error), SC_LIMIT);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("onemore=1"), &c, &error), SC_LIMIT);
 	for (unsigned i = 0; i <= CLASSES_MAX && err == SC_OK; i++) {
 		snprintf(text, sizeof(text), "cpus=%u", i + 2);
-		err = requests_class(&r, slice_of(text), &c, &error);
+		err = requests_class(&r, slice_of("default"), slice_of(text), &c, &error);
 	}
 	cr_assert_eq(err, SC_LIMIT);
 	requests_fini(&r);
@@ -62,16 +69,17 @@ Test(request, what_is_refused_takes_no_names)
 	cr_assert_eq(requests_init(&r), SC_OK);
 	for (unsigned i = 0; i < 100; i++) {
 		snprintf(text, sizeof(text), "r%u=1,s%u=lots", i, i);
-		cr_assert_eq(requests_class(&r, slice_of(text), &c, &error), SC_INVALID);
+		cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(text), &c, &error), SC_INVALID);
 	}
 	cr_assert_eq(r.n_names, 1);
 	before = requests_mark(&r);
-	cr_assert_eq(requests_class(&r, slice_of("gpu=1"), &c, &error), SC_OK);
-	cr_assert_eq(requests_class(&r, slice_of("gpu=2,disk=1"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=1"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2,disk=1"), &c, &error), SC_OK);
 	requests_undo(&r, before);
 	cr_assert_eq(r.n_names, 1);
 	cr_assert_eq(r.n_classes, 0);
-	cr_assert_eq(requests_class(&r, slice_of("gpu=2"), &c, &error), SC_OK);
+	cr_assert_null(r.namespaces.by_name);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2"), &c, &error), SC_OK);
 	cr_assert_str_eq(c->text, "gpu=2");
 	requests_fini(&r);
 	buf_fini(&error);

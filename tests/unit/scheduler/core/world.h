@@ -11,6 +11,7 @@
 struct world {
 	struct core *core;
 	uint64_t now_us;
+	const char *namespace; /* of the jobs submitted; NULL: default */
 };
 
 static inline void world_init(struct world *w)
@@ -23,6 +24,7 @@ static inline void world_init(struct world *w)
 				 .prefetch_us = 20000};
 
 	w->now_us = 1000000;
+	w->namespace = NULL;
 	cr_assert_eq(core_new(&o, &w->core), SC_OK);
 }
 
@@ -40,10 +42,16 @@ static inline void world_check(struct world *w)
 	buf_fini(&why);
 }
 
-static inline uint32_t world_worker(struct world *w, const char *name, const char *resources)
+/* A worker reserved for a namespace; "": it serves all. */
+static inline uint32_t world_reserved(struct world *w, const char *name, const char *resources, const char *namespace)
 {
-	struct worker_spec s = {
-		slice_of(name), slice_of(""), slice_of("host"), slice_of(name), slice_of(resources), {0}, 1, 0};
+	struct worker_spec s = {.name = slice_of(name),
+				.pool = slice_of(""),
+				.host = slice_of("host"),
+				.address = slice_of(name),
+				.resources = slice_of(resources),
+				.pid = 1,
+				.namespace = slice_of(namespace)};
 	struct buf error;
 	uint32_t number = 0;
 
@@ -51,6 +59,11 @@ static inline uint32_t world_worker(struct world *w, const char *name, const cha
 	cr_assert_eq(core_worker_add(w->core, &s, w->now_us, &number, &error), SC_OK, "%s", buf_str(&error));
 	buf_fini(&error);
 	return number;
+}
+
+static inline uint32_t world_worker(struct world *w, const char *name, const char *resources)
+{
+	return world_reserved(w, name, resources, "");
 }
 
 /* A round; the actions are left for the test to look at. */
@@ -80,8 +93,10 @@ static inline sc_err world_try_submit(struct world *w, const struct group_spec *
 				      const char *edges, uint64_t after, struct job **out, struct buf *error)
 {
 	struct slice body = slice_of("body");
-	struct job_spec s = {
-		.name = slice_of("job"), .namespace = slice_of("default"), .groups = groups, .n_groups = n_groups};
+	struct job_spec s = {.name = slice_of("job"),
+			     .namespace = slice_of(w->namespace != NULL ? w->namespace : "default"),
+			     .groups = groups,
+			     .n_groups = n_groups};
 	uint32_t n = 0, n_edges = 0, from[64], to[64];
 	uint64_t id = 0;
 	sc_err err;

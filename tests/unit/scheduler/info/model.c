@@ -16,10 +16,11 @@
 #define SUBSCRIBERS 12u
 #define STEPS	    1000000u
 #define POOLS	    3u
+#define NAMESPACES  3u
 
 struct truth {
 	int there;
-	char name[16], pool[8], labels[32];
+	char name[16], pool[8], labels[32], namespace[8]; /* "": reserved for none */
 	unsigned status;
 	uint64_t cpu, memory_mib, running;
 };
@@ -27,7 +28,8 @@ struct truth {
 struct receiver {
 	struct info_subscriber sub;
 	struct view *view;
-	int filtered, pool, told, taken;
+	int pool, namespace; /* what it wants to see, -1: any */
+	int told, taken;
 	uint64_t epoch; /* what it was told, as it knows */
 	uint32_t sections;
 };
@@ -63,6 +65,9 @@ static void join(struct model *m, uint32_t w)
 
 	snprintf(t->name, sizeof(t->name), "w%llu", (unsigned long long)++m->serial);
 	snprintf(t->pool, sizeof(t->pool), "p%u", roll(m, POOLS));
+	t->namespace[0] = '\0';
+	if (roll(m, 2) == 0)
+		snprintf(t->namespace, sizeof(t->namespace), "n%u", roll(m, NAMESPACES));
 	snprintf(t->labels, sizeof(t->labels), "k=%u", roll(m, 3));
 	snprintf(address, sizeof(address), "tcp://10.0.0.%u:%u", roll(m, 5), 1000 + w);
 	t->there = 1;
@@ -70,6 +75,7 @@ static void join(struct model *m, uint32_t w)
 	t->cpu = t->memory_mib = t->running = 0;
 	id.name = slice_of(t->name);
 	id.pool = slice_of(t->pool);
+	id.namespace = slice_of(t->namespace);
 	id.labels = slice_of(t->labels);
 	id.address = slice_of(address);
 	id.resources = slice_of("cpus=1");
@@ -142,18 +148,24 @@ static void subscribe(struct model *m, struct receiver *r)
 {
 	static const uint64_t asked[] = {100000, 150000, 500000, 2000000};
 	struct info_filter *f = NULL;
-	char pool[8];
-	int filtered = roll(m, 3) == 0, same_pool = (int)roll(m, POOLS);
+	char pool[16] = "", namespace[16] = "";
+	int by_pool = roll(m, 3) == 0 ? (int)roll(m, POOLS) : -1;
+	int by_namespace = roll(m, 3) == 0 ? (int)roll(m, NAMESPACES + 1) : -1; /* the last one nobody has */
 
 	/* A view that was filtered differently cannot be brought forward: it begins again. */
-	if (filtered != r->filtered || same_pool != r->pool || r->epoch == 0) {
+	if (by_pool != r->pool || by_namespace != r->namespace || r->epoch == 0) {
 		r->epoch = 0;
-		r->filtered = filtered;
-		r->pool = same_pool;
+		r->pool = by_pool;
+		r->namespace = by_namespace;
 	}
-	snprintf(pool, sizeof(pool), "p%d", r->pool);
-	if (r->filtered)
-		cr_assert_eq(info_filter_take(&m->hub.encoder, slice_of(pool), (struct slices){0}, &f), SC_OK);
+	if (r->pool >= 0)
+		snprintf(pool, sizeof(pool), "p%d", r->pool);
+	if (r->namespace >= 0)
+		snprintf(namespace, sizeof(namespace), "n%d", r->namespace);
+	if (r->pool >= 0 || r->namespace >= 0)
+		cr_assert_eq(
+			info_filter_take(&m->hub.encoder, slice_of(namespace), slice_of(pool), (struct slices){0}, &f),
+			SC_OK);
 	r->sub.owner = r;
 	cr_assert_eq(info_subscribe(&m->hub, &r->sub, asked[roll(m, 4)], INFO_ALL, f, r->epoch, m->now_us), SC_OK);
 }
@@ -187,10 +199,13 @@ static void receiver_step(struct model *m)
 
 static int visible(const struct receiver *r, const struct truth *t)
 {
-	char pool[8];
+	char pool[16], namespace[16];
 
 	snprintf(pool, sizeof(pool), "p%d", r->pool);
-	return t->there && (!r->filtered || strcmp(pool, t->pool) == 0);
+	snprintf(namespace, sizeof(namespace), "n%d", r->namespace);
+	if (r->namespace >= 0 && t->namespace[0] != '\0' && strcmp(namespace, t->namespace) != 0)
+		return 0;
+	return t->there && (r->pool < 0 || strcmp(pool, t->pool) == 0);
 }
 
 static void compare(struct model *m, struct receiver *r)
@@ -209,6 +224,7 @@ static void compare(struct model *m, struct receiver *r)
 		cr_assert_not_null(v->identity);
 		cr_assert_str_eq(v->identity->name, t->name);
 		cr_assert_str_eq(v->identity->pool, t->pool);
+		cr_assert_str_eq(v->identity->namespace, t->namespace);
 		cr_assert_eq(v->identity->status, t->status);
 		cr_assert_eq(v->cpu_percent, t->cpu);
 		cr_assert_eq(v->memory_mib, t->memory_mib);
@@ -250,8 +266,10 @@ Test(info_model, every_view_is_the_truth_at_its_version, .timeout = 120)
 	m->random = 20261121;
 	m->now_us = 1000000;
 	info_hub_init(&m->hub, &o);
-	for (uint32_t i = 0; i < SUBSCRIBERS; i++)
+	for (uint32_t i = 0; i < SUBSCRIBERS; i++) {
+		m->receivers[i].pool = m->receivers[i].namespace = -1;
 		cr_assert_eq(view_new(&m->receivers[i].view), SC_OK);
+	}
 	for (uint32_t step = 0; step < STEPS; step++) {
 		uint32_t what = roll(m, 100);
 
