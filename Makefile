@@ -65,6 +65,7 @@ CORE_SRC   := $(call src,scheduler/core scheduler/info)
 SCHED_SRC  := $(call src,scheduler)
 WORKER_SRC := $(call src,worker)
 CLIENT_SRC := $(call src,client)
+VIEW_SRC   := client/view.c client/view_index.c
 CTL_SRC    := $(call src,client/ctl)
 BENCH_SRC  := $(call src,bench)
 
@@ -100,7 +101,7 @@ $(BIN)/schedctl: $(call obj,$(CTL_SRC) $(call src,base)) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
-$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(filter-out proto/sched_error.c,$(COMMON_SRC)) client/view.c) $(CLIENT_A)
+$(BIN)/sched-bench: $(call obj,$(BENCH_SRC) $(CORE_SRC) $(filter-out proto/sched_error.c,$(COMMON_SRC)) $(VIEW_SRC)) $(CLIENT_A)
 	$(call say,LINK)
 	$(call link,$^ $(shell $(PKG_CONFIG) --libs $(CTL_LIBS)))
 
@@ -136,7 +137,7 @@ UNITS := base core scheduler worker client
 base_TESTS      := $(call src,$(addprefix tests/unit/,base proto net support))
 base_CODE       := $(COMMON_SRC)
 core_TESTS      := $(call src,$(addprefix tests/unit/,scheduler/core scheduler/info bench))
-core_CODE       := $(CORE_SRC) $(sort $(wildcard bench/sim*.c)) client/view.c $(COMMON_SRC)
+core_CODE       := $(CORE_SRC) $(sort $(wildcard bench/sim*.c)) $(VIEW_SRC) $(COMMON_SRC)
 scheduler_TESTS := $(call src,tests/unit/scheduler)
 scheduler_CODE  := $(call no_main,$(SCHED_SRC)) $(CORE_SRC) $(COMMON_SRC)
 worker_TESTS    := $(call src,tests/unit/worker)
@@ -170,14 +171,14 @@ endef
 
 $(foreach u,$(UNITS),$(if $($(u)_TESTS),$(eval $(call test_program,unit-$(u),$($(u)_TESTS) $($(u)_CODE) $(SUPPORT_SRC)))))
 UNIT_PROGRAMS := $(TEST_PROGRAMS)
-$(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPORT_SRC) client/view.c $(COMMON_SRC))))
+$(if $(BLACKBOX_SRC),$(eval $(call test_program,blackbox,$(BLACKBOX_SRC) $(SUPPORT_SRC) $(VIEW_SRC) $(COMMON_SRC))))
 
 # ---- fuzzing ----------------------------------------------------------------------------------------------------
 
 # tests/fuzz/NAME.c is a target; these three are not.  What a target needs beyond the common code: NAME_FUZZED.
 FUZZ_TARGETS := $(filter-out fuzz replay seed,$(basename $(notdir $(call src,tests/fuzz))))
 core_FUZZED  := $(CORE_SRC)
-info_body_FUZZED := client/view.c
+info_body_FUZZED := $(VIEW_SRC)
 graph_FUZZED := $(call no_main,$(CLIENT_SRC) $(CTL_SRC))
 fuzz_code     = tests/fuzz/$(1).c tests/fuzz/fuzz.c $($(1)_FUZZED) $(COMMON_SRC)
 

@@ -2,7 +2,7 @@
 #include "client/view.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -17,6 +17,8 @@ struct view {
 	struct view_record **table; /* by worker number */
 	size_t cap_table, n_workers;
 	struct view_totals totals;
+	struct view_index *index; /* true of the table; NULL: to be built */
+	int is_torn;		  /* memory ran out in the middle of a change: only a snapshot helps */
 	uint64_t granted_us;
 	struct msg_decoder *decoder;
 	struct frame_codec codec;
@@ -54,11 +56,18 @@ static void version_free(struct view *v, struct view_version *version)
 	for (size_t i = 0; i < version->n; i++)
 		record_unref(version->records[i]);
 	mem_free(version->records);
-	mem_free(version->by_name);
+	view_index_unref(version->index);
 	mem_free(version);
 }
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */
+
+/* Somebody has come, gone, or changed name or address. */
+static void index_forget(struct view *v)
+{
+	view_index_unref(v->index);
+	v->index = NULL;
+}
 
 static void table_set(struct view *v, uint32_t worker, struct view_record *r)
 {
@@ -66,6 +75,8 @@ static void table_set(struct view *v, uint32_t worker, struct view_record *r)
 
 	v->n_workers += r != NULL;
 	v->n_workers -= old != NULL;
+	if ((r != NULL) != (old != NULL))
+		index_forget(v);
 	if (worker < v->cap_table)
 		v->table[worker] = r;
 	record_unref(old);
@@ -202,6 +213,11 @@ static struct view_identity *identity_new(const struct msg_info_body *b, size_t 
 	return d;
 }
 
+static int is_found_as(const struct view_identity *a, const struct view_identity *b)
+{
+	return a != NULL && strcmp(a->name, b->name) == 0 && strcmp(a->address, b->address) == 0;
+}
+
 static sc_err apply_identities(struct view *v, const struct msg_info_body *b)
 {
 	struct column_reader worker, pid, slots, limit, status;
@@ -223,6 +239,8 @@ static sc_err apply_identities(struct view *v, const struct msg_info_body *b)
 		d->slots = column_next(&slots);
 		d->memory_limit_bytes = column_next(&limit);
 		d->status = (unsigned)column_next(&status);
+		if (!is_found_as(r->identity, d))
+			index_forget(v);
 		identity_unref(r->identity);
 		r->identity = d;
 	}
@@ -281,17 +299,22 @@ static sc_err apply(struct view *v, struct slice body, int is_snapshot)
 
 	if (err == SC_OK)
 		err = check_body(&m.u.info_body);
+	if (err == SC_OK && v->is_torn && !is_snapshot)
+		err = SC_BAD_STATE;
 	if (err != SC_OK)
 		return err;
+	v->is_torn = 1;
 	if (is_snapshot)
 		table_clear(v);
 	apply_gone(v, &m.u.info_body.gone);
 	err = apply_identities(v, &m.u.info_body);
 	if (err == SC_OK)
 		err = apply_metrics(v, &m.u.info_body);
-	if (err == SC_OK)
-		apply_totals(v, &m.u.info_body.totals);
-	return err;
+	if (err != SC_OK)
+		return err;
+	apply_totals(v, &m.u.info_body.totals);
+	v->is_torn = 0;
+	return SC_OK;
 }
 
 sc_err view_apply(struct view *v, struct slice body, uint64_t raw_bytes, int is_snapshot)
@@ -312,40 +335,48 @@ sc_err view_apply(struct view *v, struct slice body, uint64_t raw_bytes, int is_
 
 /* ---- versions --------------------------------------------------------------------------------------------------- */
 
-static const char *name_of(const struct view_record *r)
+/* The records of a table that has no index yet, and the index of them. */
+static sc_err gather(struct view *v, struct view_record **records)
 {
-	return r->identity != NULL ? r->identity->name : "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->cap_table; i++)
+		if (v->table[i] != NULL)
+			records[n++] = v->table[i];
+	return view_index_new(records, n, &v->index);
 }
 
-static int compare_names(const void *a, const void *b)
+static void gather_again(const struct view *v, struct view_record **records)
 {
-	return strcmp(name_of(*(struct view_record *const *)a), name_of(*(struct view_record *const *)b));
+	const uint32_t *workers = view_index_workers(v->index);
+
+	for (size_t i = 0; i < v->n_workers; i++)
+		records[i] = v->table[workers[i]];
 }
 
 static sc_err version_new(struct view *v, struct view_version **out)
 {
 	struct view_version *version = mem_calloc(1, sizeof(*version));
+	sc_err err = SC_OK;
 
 	if (version == NULL)
 		return SC_NOMEM;
 	version->records = mem_malloc(v->n_workers * sizeof(struct view_record *));
-	version->by_name = mem_malloc(v->n_workers * sizeof(struct view_record *));
-	if (version->records == NULL || version->by_name == NULL) {
+	if (version->records == NULL)
+		err = SC_NOMEM;
+	else if (v->index == NULL)
+		err = gather(v, version->records);
+	else
+		gather_again(v, version->records);
+	if (err != SC_OK) {
 		mem_free(version->records);
-		mem_free(version->by_name);
 		mem_free(version);
-		return SC_NOMEM;
+		return err;
 	}
-	for (size_t i = 0; i < v->cap_table; i++) {
-		if (v->table[i] == NULL)
-			continue;
-		v->table[i]->n_refs++;
-		version->records[version->n++] = v->table[i];
-	}
-	if (version->n > 0) {
-		memcpy(version->by_name, version->records, version->n * sizeof(struct view_record *));
-		qsort(version->by_name, version->n, sizeof(struct view_record *), compare_names);
-	}
+	version->n = v->n_workers;
+	for (size_t i = 0; i < version->n; i++)
+		version->records[i]->n_refs++;
+	version->index = view_index_ref(v->index);
 	version->totals = v->totals;
 	*out = version;
 	return SC_OK;
@@ -374,6 +405,8 @@ sc_err view_publish(struct view *v, const char *incarnation, uint64_t epoch)
 	uint64_t word;
 	sc_err err;
 
+	if (v->is_torn)
+		return SC_BAD_STATE;
 	if (place == SLOTS)
 		return SC_LIMIT;
 	err = version_new(v, &version);
@@ -407,31 +440,12 @@ void view_unpin(const struct view_version *version)
 
 const struct view_record *view_by_name(const struct view_version *version, const char *name)
 {
-	size_t lo = 0, hi = version->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(name_of(version->by_name[mid]), name);
-
-		if (c == 0)
-			return version->by_name[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	return view_index_find(version->index, version->records, VIEW_NAME, name);
 }
 
 const struct view_record *view_by_address(const struct view_version *version, const char *address)
 {
-	for (size_t i = 0; i < version->n; i++) {
-		const struct view_identity *d = version->records[i]->identity;
-
-		if (d != NULL && strcmp(d->address, address) == 0)
-			return version->records[i];
-	}
-	return NULL;
+	return view_index_find(version->index, version->records, VIEW_ADDRESS, address);
 }
 
 sc_err view_new(struct view **out)
@@ -459,6 +473,7 @@ void view_free(struct view *v)
 		if (atomic_load(&v->slots[i]) != NULL)
 			version_free(v, atomic_load(&v->slots[i]));
 	table_clear(v);
+	index_forget(v);
 	mem_free(v->table);
 	msg_decoder_free(v->decoder);
 	frame_codec_fini(&v->codec);

@@ -24,7 +24,8 @@ struct sample {
 	struct buf bytes;
 };
 
-static void sample_init(struct sample *s, uint32_t n, uint64_t stamp)
+/* What has been put into the columns, and n texts, are the body. */
+static void sample_columns(struct sample *s, uint32_t n)
 {
 	struct msg_info_body *b = &s->b;
 	struct column *const identity[] = {&b->worker, &b->pid, &b->slots, &b->memory_limit_bytes, &b->status};
@@ -32,6 +33,18 @@ static void sample_init(struct sample *s, uint32_t n, uint64_t stamp)
 					  &b->queued,	&b->held,	 &b->sent_kib_s, &b->received_kib_s};
 	struct slices *const texts[] = {&b->name, &b->pool, &b->address, &b->host, &b->resources, &b->labels};
 
+	for (size_t k = 0; k < 5; k++)
+		*identity[k] = column_of(&s->columns[k]);
+	for (size_t k = 0; k < 9; k++)
+		*metrics[k] = column_of(&s->columns[5 + k]);
+	for (size_t k = 0; k < 6; k++)
+		*texts[k] = (struct slices){s->texts[k], n};
+	b->totals = column_of(&s->columns[14]);
+	b->gone = column_of(&s->columns[15]);
+}
+
+static void sample_init(struct sample *s, uint32_t n, uint64_t stamp)
+{
 	memset(s, 0, sizeof(*s));
 	buf_init(&s->bytes, 0);
 	for (size_t k = 0; k < COLUMNS; k++)
@@ -46,14 +59,7 @@ static void sample_init(struct sample *s, uint32_t n, uint64_t stamp)
 	}
 	for (size_t k = 0; k < 9; k++)
 		column_put(&s->columns[14], k == 0 ? n : stamp);
-	for (size_t k = 0; k < 5; k++)
-		*identity[k] = column_of(&s->columns[k]);
-	for (size_t k = 0; k < 9; k++)
-		*metrics[k] = column_of(&s->columns[5 + k]);
-	for (size_t k = 0; k < 6; k++)
-		*texts[k] = (struct slices){s->texts[k], n};
-	b->totals = column_of(&s->columns[14]);
-	b->gone = column_of(&s->columns[15]);
+	sample_columns(s, n);
 }
 
 static struct slice sample_bytes(struct sample *s)
@@ -296,6 +302,208 @@ Test(view, one_version_may_be_pinned_very_often)
 	view_free(v);
 }
 
+/* ---- who is found ----------------------------------------------------------------------------------------------- */
+
+#define GENERATIONS 4u
+#define CHANGES	    2000u
+
+/* What the view has to say: worker i+1 is there unless generation[i] is 0, which is part of its name and address. */
+struct truth {
+	unsigned generation[WORKERS];
+};
+
+static void text_of(char *out, size_t size, const char *what, uint32_t i, unsigned generation)
+{
+	snprintf(out, size, "%s%u.%u", what, i, generation);
+}
+
+/* Make the sample one of these workers; those that are not there are gone. */
+static void sample_tell(struct sample *s, const struct truth *t, const uint8_t *is_told, uint64_t stamp)
+{
+	uint32_t n = 0;
+
+	sample_init(s, 0, stamp);
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		if (is_told[i] && t->generation[i] == 0)
+			column_put(&s->columns[15], i + 1);
+		if (!is_told[i] || t->generation[i] == 0)
+			continue;
+		text_of(s->names[n], sizeof(s->names[n]), "w", i, t->generation[i]);
+		text_of(s->addresses[n], sizeof(s->addresses[n]), "a", i, t->generation[i]);
+		for (size_t k = 0; k < 6; k++)
+			s->texts[k][n] = slice_of(k == 0 ? s->names[n] : k == 2 ? s->addresses[n] : "");
+		for (size_t k = 0; k < 14; k++)
+			column_put(&s->columns[k], k == 0 || k == 5 ? i + 1 : stamp);
+		n++;
+	}
+	sample_columns(s, n);
+}
+
+static void assert_found(const struct view_record *r, int is_there, uint32_t worker)
+{
+	cr_assert_eq(r != NULL, is_there, "worker %u", worker);
+	if (is_there)
+		cr_assert_eq(r->worker, worker);
+}
+
+/* Under the names and addresses they have, and under none they had or will have. */
+static void assert_finds(const struct view_version *x, const struct truth *t)
+{
+	char text[32];
+
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		for (unsigned g = 1; g <= GENERATIONS; g++) {
+			text_of(text, sizeof(text), "w", i, g);
+			assert_found(view_by_name(x, text), t->generation[i] == g, i + 1);
+			cr_assert_null(view_by_address(x, text));
+			text_of(text, sizeof(text), "a", i, g);
+			assert_found(view_by_address(x, text), t->generation[i] == g, i + 1);
+			cr_assert_null(view_by_name(x, text));
+		}
+	}
+}
+
+static sc_err tell(struct view *v, const struct truth *t, const uint8_t *is_told, uint64_t stamp)
+{
+	struct sample s;
+	sc_err err;
+
+	sample_tell(&s, t, is_told, stamp);
+	err = view_apply(v, sample_bytes(&s), 0, 0);
+	sample_fini(&s);
+	return err;
+}
+
+Test(view, workers_are_found_as_they_come_go_and_are_renamed)
+{
+	const struct view_version *x, *before;
+	struct truth t = {{0}}, told_before;
+	struct view *v;
+	unsigned seed = 7;
+
+	cr_assert_eq(view_new(&v), SC_OK);
+	before = view_pin(v);
+	told_before = t;
+	for (unsigned round = 1; round <= CHANGES; round++) {
+		uint8_t is_told[WORKERS] = {0};
+
+		for (unsigned n = (unsigned)rand_r(&seed) % 3; n > 0; n--) {
+			uint32_t i = (uint32_t)rand_r(&seed) % WORKERS;
+
+			t.generation[i] = (unsigned)rand_r(&seed) % (GENERATIONS + 1);
+			is_told[i] = 1;
+		}
+		cr_assert_eq(tell(v, &t, is_told, round), SC_OK);
+		cr_assert_eq(view_publish(v, "abc", round), SC_OK);
+		x = view_pin(v);
+		assert_finds(x, &t);
+		assert_finds(before, &told_before);
+		view_unpin(before);
+		before = x;
+		told_before = t;
+	}
+	view_unpin(before);
+	view_free(v);
+}
+
+Test(view, a_number_may_pass_to_another)
+{
+	struct truth t = {{1, 1, 1}};
+	const uint8_t all[WORKERS] = {1, 1, 1}, second[WORKERS] = {0, 1};
+	const struct view_version *x, *y;
+	struct view *v;
+
+	cr_assert_eq(view_new(&v), SC_OK);
+	cr_assert_eq(tell(v, &t, all, 1), SC_OK);
+	cr_assert_eq(view_publish(v, "abc", 1), SC_OK);
+	x = view_pin(v);
+	t.generation[1] = 2;
+	cr_assert_eq(tell(v, &t, second, 2), SC_OK);
+	cr_assert_eq(view_publish(v, "abc", 2), SC_OK);
+	y = view_pin(v);
+	cr_assert_eq(view_by_name(x, "w1.1")->worker, 2, "the old version stays as it was");
+	cr_assert_null(view_by_name(x, "w1.2"));
+	cr_assert_null(view_by_name(y, "w1.1"));
+	cr_assert_eq(view_by_address(y, "a1.2")->worker, 2);
+	cr_assert_neq(x->index, y->index);
+	view_unpin(x);
+	view_unpin(y);
+	view_free(v);
+}
+
+Test(view, of_two_with_one_name_the_first_is_found)
+{
+	const struct view_version *x;
+	struct view *v;
+	struct sample s;
+
+	cr_assert_eq(view_new(&v), SC_OK);
+	sample_init(&s, 3, 1);
+	s.texts[0][2] = s.texts[0][1];
+	s.texts[2][0] = s.texts[2][2];
+	cr_assert_eq(view_apply(v, sample_bytes(&s), 0, 1), SC_OK);
+	cr_assert_eq(view_publish(v, "abc", 1), SC_OK);
+	x = view_pin(v);
+	cr_assert_eq(view_by_name(x, "w2")->worker, 2);
+	cr_assert_null(view_by_name(x, "w1"));
+	cr_assert_eq(view_by_address(x, "tcp://127.0.0.1:1002")->worker, 1);
+	view_unpin(x);
+	sample_fini(&s);
+	view_free(v);
+}
+
+Test(view, who_has_only_metrics_is_not_found)
+{
+	const struct view_version *x;
+	struct sample s;
+	struct view *v;
+
+	cr_assert_eq(view_new(&v), SC_OK);
+	sample_init(&s, 0, 1);
+	for (size_t k = 5; k < 14; k++)
+		column_put(&s.columns[k], 3);
+	sample_columns(&s, 0);
+	cr_assert_eq(view_apply(v, sample_bytes(&s), 0, 1), SC_OK);
+	cr_assert_eq(view_publish(v, "abc", 1), SC_OK);
+	x = view_pin(v);
+	cr_assert_eq(x->n, 1);
+	cr_assert_eq(x->records[0]->worker, 3);
+	cr_assert_null(view_by_name(x, ""));
+	cr_assert_null(view_by_address(x, ""));
+	view_unpin(x);
+	sample_fini(&s);
+	view_free(v);
+}
+
+Test(view, the_index_lasts_until_who_is_there_changes)
+{
+	struct truth t = {{1, 1, 1}};
+	const uint8_t all[WORKERS] = {1, 1, 1}, fourth[WORKERS] = {0, 0, 0, 1};
+	const struct view_version *x[4];
+	struct view *v;
+
+	cr_assert_eq(view_new(&v), SC_OK);
+	for (uint64_t i = 0; i < 4; i++) { /* it comes; nothing but numbers; one more; it goes */
+		if (i >= 2)
+			t.generation[3] = i == 2;
+		cr_assert_eq(tell(v, &t, i < 2 ? all : fourth, i), SC_OK);
+		cr_assert_eq(view_publish(v, "abc", i + 1), SC_OK);
+		x[i] = view_pin(v);
+	}
+	cr_assert_eq(x[0]->index, x[1]->index);
+	cr_assert_neq(x[1]->records[0], x[0]->records[0]);
+	cr_assert_neq(x[2]->index, x[1]->index);
+	cr_assert_neq(x[3]->index, x[2]->index);
+	for (size_t i = 0; i < 4; i++) {
+		cr_assert_eq(view_by_name(x[i], "w0.1"), x[i]->records[0]);
+		cr_assert_eq(view_by_name(x[i], "w3.1") != NULL, i == 2);
+		view_unpin(x[i]);
+	}
+	view_free(v);
+}
+
+/* ---- many threads ----------------------------------------------------------------------------------------------- */
+
 struct reading {
 	struct view *view;
 	atomic_int is_over;
@@ -315,6 +523,7 @@ static void *read_on(void *arg)
 		for (size_t i = 0; i < x->n; i++)
 			wrong |= x->records[i]->cpu_percent != x->epoch || x->records[i]->identity->pid != x->epoch;
 		wrong |= x->n > 0 && view_by_name(x, "w1") == NULL;
+		wrong |= x->n > 0 && view_by_address(x, "tcp://127.0.0.1:1000") != x->records[0];
 		last = x->epoch;
 		view_unpin(x);
 		atomic_fetch_add(&r->n_wrong, (size_t)(wrong != 0));
@@ -333,7 +542,8 @@ Test(view, many_read_while_it_changes, .timeout = 60)
 	for (size_t i = 0; i < READERS; i++)
 		cr_assert_eq(pthread_create(&threads[i], NULL, read_on, &r), 0);
 	for (uint64_t epoch = 1; epoch <= ROUNDS; epoch++) {
-		cr_assert_eq(apply_sample(r.view, (uint32_t)(epoch % WORKERS) + 1, epoch, 1), SC_OK);
+		/* snapshots of another size, each followed by one that shares its index */
+		cr_assert_eq(apply_sample(r.view, (uint32_t)(epoch / 2 % WORKERS) + 1, epoch, epoch % 2 == 0), SC_OK);
 		cr_assert_eq(view_publish(r.view, "abc", epoch), SC_OK);
 	}
 	while (atomic_load(&r.n_read) < ROUNDS)
@@ -347,46 +557,97 @@ Test(view, many_read_while_it_changes, .timeout = 60)
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
-/* Everything a view does; the first failure ends it. */
-static sc_err go_through(struct view **v, struct slice snapshot, struct slice delta)
-{
-	sc_err err = view_new(v);
+static const uint8_t everybody[WORKERS] = {1, 1, 1, 1, 1, 1, 1, 1};
 
-	if (err == SC_OK)
-		err = view_apply(*v, snapshot, 0, 1);
-	if (err == SC_OK)
-		err = view_publish(*v, "abc", 1);
-	if (err == SC_OK)
-		err = view_apply(*v, delta, 0, 0);
-	if (err == SC_OK)
-		err = view_publish(*v, "abc", 2);
+/* A version in which all numbers are its epoch. */
+static void assert_whole(struct view *v, uint64_t epoch, const struct truth *t)
+{
+	const struct view_version *x = view_pin(v);
+
+	cr_assert_eq(x->epoch, epoch);
+	assert_finds(x, t);
+	for (size_t i = 0; i < x->n; i++) {
+		cr_assert_eq(x->records[i]->cpu_percent, epoch);
+		cr_assert_eq(x->records[i]->identity->pid, epoch);
+	}
+	view_unpin(x);
+}
+
+static sc_err apply_and_publish(struct view *v, struct slice body, int is_snapshot, sc_err *applied)
+{
+	sc_err err = *applied = view_apply(v, body, 0, is_snapshot);
+
+	return err == SC_OK ? view_publish(v, "abc", 2) : err;
+}
+
+/* From version 1 to 2, with the n-th allocation failing: readers have the one or the other. */
+static sc_err go_on(struct slice from, const struct truth *t1, struct slice to, const struct truth *t2, int is_snapshot,
+		    long n)
+{
+	sc_err err, applied;
+	struct view *v;
+
+	cr_assert_eq(view_new(&v), SC_OK);
+	cr_assert_eq(view_apply(v, from, 0, 1), SC_OK);
+	cr_assert_eq(view_publish(v, "abc", 1), SC_OK);
+	mem_fail_nth(n);
+	err = apply_and_publish(v, to, is_snapshot, &applied);
+	mem_fail_nth(-1);
+	assert_whole(v, err == SC_OK ? 2 : 1, err == SC_OK ? t2 : t1);
+	if (applied == SC_OK) {
+		cr_assert_eq(view_publish(v, "abc", 2), SC_OK, "the table is whole, and shown when there is memory");
+	} else if (view_publish(v, "abc", 2) == SC_OK) { /* it ran out before anything was changed */
+		cr_assert_eq(view_publish(v, "abc", 1), SC_OK);
+		assert_whole(v, 1, t1);
+		cr_assert_eq(apply_and_publish(v, to, is_snapshot, &applied), SC_OK);
+	} else {
+		cr_assert_eq(view_publish(v, "abc", 2), SC_BAD_STATE);
+		cr_assert_eq(view_apply(v, to, 0, 0), SC_BAD_STATE);
+		assert_whole(v, 1, t1);
+		cr_assert_eq(view_apply(v, from, 0, 1), SC_OK, "a snapshot makes all well");
+		cr_assert_eq(apply_and_publish(v, to, is_snapshot, &applied), SC_OK);
+	}
+	assert_whole(v, 2, t2);
+	view_free(v);
 	return err;
 }
 
-Test(view, survives_any_failed_allocation, .timeout = 30)
+/* Workers 1 to 6 are there; then one leaves, one is renamed, two come, and everybody's numbers change. */
+Test(view, no_failed_allocation_leaves_a_torn_view, .timeout = 30)
 {
-	struct sample a, b;
-	struct slice snapshot, delta;
+	const struct truth t1 = {{1, 1, 1, 1, 1, 1}}, t2 = {{1, 2, 0, 1, 1, 1, 1, 1}};
+	struct sample from, to;
+	struct slice a, b;
+
+	sample_tell(&from, &t1, everybody, 1);
+	sample_tell(&to, &t2, everybody, 2);
+	a = sample_bytes(&from);
+	b = sample_bytes(&to);
+	for (int is_snapshot = 0; is_snapshot < 2; is_snapshot++) {
+		sc_err err = SC_NOMEM;
+		long n = 0;
+
+		while (err != SC_OK) {
+			err = go_on(a, &t1, b, &t2, is_snapshot, n++);
+			cr_assert(err == SC_OK || err == SC_NOMEM, "allocation %ld: %s", n, sc_err_text(err));
+		}
+		cr_assert_gt(n, 50, "an identity alone has seven");
+	}
+	sample_fini(&from);
+	sample_fini(&to);
+}
+
+Test(view, a_view_is_made_or_not, .timeout = 30)
+{
 	sc_err err = SC_NOMEM;
 
-	sample_init(&a, WORKERS, 1);
-	sample_init(&b, 3, 2);
-	snapshot = sample_bytes(&a);
-	delta = sample_bytes(&b);
 	for (long n = 0; err != SC_OK; n++) {
 		struct view *v = NULL;
 
 		mem_fail_nth(n);
-		err = go_through(&v, snapshot, delta);
+		err = view_new(&v);
 		mem_fail_nth(-1);
-		cr_assert(err == SC_OK || err == SC_NOMEM, "allocation %ld: %s", n, sc_err_text(err));
-		if (v != NULL) { /* a snapshot makes all well */
-			cr_assert_eq(view_apply(v, snapshot, 0, 1), SC_OK);
-			assert_shows(v, WORKERS, 1);
-			cr_assert_eq(view_publish(v, "abc", 3), SC_OK);
-		}
+		cr_assert(err == SC_OK || (err == SC_NOMEM && v == NULL));
 		view_free(v);
 	}
-	sample_fini(&a);
-	sample_fini(&b);
 }
