@@ -6,6 +6,10 @@
  * lead on from the version held - a timer begins it again, with the version held, or with none if that is not to be
  * relied on; after a random time that doubles with each failure, so that the clients of a scheduler that was restarted
  * do not come all at once.
+ *
+ * A watchdog ends it too: an update or a bookmark comes every 30 s, or in the interval granted when that is longer. Who
+ * has heard neither for three times that, nor anything else on this connection, gives the connection up; a scheduler
+ * that does say other things has lost the subscription, which is asked for again on the same connection.
  */
 #include "client/info.h"
 
@@ -26,6 +30,7 @@
 #define BACKOFF_DOUBLINGS 7u
 #define PUBLISH_AGAIN_US  (50u * US_PER_MS)
 #define SILENCE_US	  (90u * US_PER_S) /* without an update or a bookmark, which comes every 30 s */
+#define PATIENCE_FACTOR	  3u		   /* of granted intervals longer than that */
 
 /* ---- wishes ----------------------------------------------------------------------------------------------------- */
 
@@ -138,8 +143,23 @@ static void publish(struct info *n)
 		return;
 	}
 	n->is_unpublished = 0;
+	n->had_version = 1;
 	set_state(n, 1, "", 0);
 	tell(n, n->event);
+}
+
+/* ---- the watchdog ----------------------------------------------------------------------------------------------- */
+
+/* Something has come, or was asked for. */
+static void watch_begin(struct info *n, uint64_t granted_us)
+{
+	uint64_t longest = UINT64_MAX / 2 / PATIENCE_FACTOR;
+
+	n->patience_us = (granted_us < longest ? granted_us : longest) * PATIENCE_FACTOR;
+	if (n->patience_us < n->silence_us)
+		n->patience_us = n->silence_us;
+	n->n_heard = link_scheduler_n_heard(n->client);
+	loop_timer_set(n->timer, n->patience_us);
 }
 
 /* ---- asking, and asking again ----------------------------------------------------------------------------------- */
@@ -165,7 +185,7 @@ static void ask(struct info *n)
 	q->incarnation = slice_of(n->epoch != 0 ? n->incarnation : "");
 	q->epoch = n->epoch;
 	n->is_asked = 1;
-	loop_timer_set(n->timer, SILENCE_US);
+	watch_begin(n, 0);
 	call_begin(&n->call);
 }
 
@@ -218,13 +238,17 @@ static int is_gap(const struct info *n, const struct msg_info_update *u)
 	return u->kind == INFO_KIND_DELTA ? u->from != n->epoch : u->to != n->epoch;
 }
 
-/* Non-zero: the subscription has to begin from nothing. */
+/*
+ * Non-zero: the subscription has to begin from nothing.  Then the table is no version, even where it was one that
+ * waited to be shown, and readers keep what they have until there is a snapshot.
+ */
 static int take_body(struct info *n, const struct msg_info_update *u)
 {
 	int is_snapshot = u->kind == INFO_KIND_SNAPSHOT;
 
 	if (is_gap(n, u) || view_apply(n->view, u->body, u->raw_bytes, is_snapshot) != SC_OK) {
 		n->epoch = 0;
+		n->is_unpublished = 0;
 		return 1;
 	}
 	snprintf(n->incarnation, sizeof(n->incarnation), "%.*s", (int)u->incarnation.n, u->incarnation.p);
@@ -233,7 +257,6 @@ static int take_body(struct info *n, const struct msg_info_update *u)
 		n->event = SC_INFO_UPDATED;
 	if (is_snapshot && n->had_version)
 		n->event = SC_INFO_RESYNCHRONISED;
-	n->had_version = 1;
 	n->is_unpublished = 1;
 	return 0;
 }
@@ -242,9 +265,8 @@ static int on_update(struct call *c, const struct msg *m)
 {
 	struct info *n = (struct info *)((char *)c - offsetof(struct info, call));
 	const struct msg_info_update *u = &m->u.info_update;
-	uint64_t patience = u->granted_us < UINT64_MAX / 4 ? u->granted_us * 3 : UINT64_MAX / 2;
 
-	loop_timer_set(n->timer, patience > SILENCE_US ? patience : SILENCE_US);
+	watch_begin(n, u->granted_us);
 	view_set_granted(n->view, u->granted_us);
 	if (u->kind == INFO_KIND_BOOKMARK && !is_gap(n, u)) {
 		n->n_failures = 0;
@@ -265,6 +287,20 @@ static int on_update(struct call *c, const struct msg *m)
 	return 0;
 }
 
+/* Nothing has come for long. */
+static void on_silence(struct info *n)
+{
+	static const char why[] = "nothing was heard";
+
+	if (link_scheduler_n_heard(n->client) == n->n_heard)
+		link_scheduler_give_up(n->client, why); /* ends the call: on_end */
+	if (!n->is_asked)
+		return;
+	call_drop(&n->call);
+	n->is_asked = 0;
+	lost(n, why, strlen(why));
+}
+
 static void on_timer(void *arg)
 {
 	struct info *n = arg;
@@ -272,17 +308,13 @@ static void on_timer(void *arg)
 	if (n->wish == NULL || n->wish->interval_us == INTERVAL_OFF)
 		return;
 	if (n->is_asked && n->is_unpublished) {
-		loop_timer_set(n->timer, SILENCE_US);
+		loop_timer_set(n->timer, n->patience_us);
 		publish(n);
-		return;
+	} else if (n->is_asked) {
+		on_silence(n);
+	} else {
+		ask(n);
 	}
-	if (n->is_asked) { /* nothing has come for long */
-		call_drop(&n->call);
-		n->is_asked = 0;
-		lost(n, "nothing was heard", strlen("nothing was heard"));
-		return;
-	}
-	ask(n);
 }
 
 /* ---- in the client's thread: another wish ----------------------------------------------------------------------- */
@@ -300,6 +332,7 @@ static sc_err take_wish(struct info *n, struct info_wish *w)
 	if (n->wish != NULL && w->interval_us != INTERVAL_OFF && !wishes_show_the_same(n->wish, w)) {
 		n->epoch = 0;
 		n->had_version = 0;
+		n->is_unpublished = 0;
 	}
 	if (n->wish != NULL && w->interval_us == INTERVAL_OFF) { /* what it showed is still what the table holds */
 		n->wish->interval_us = INTERVAL_OFF;
@@ -345,6 +378,7 @@ static struct info *info_new(struct sc_client *client)
 		return NULL;
 	}
 	n->client = client;
+	n->silence_us = SILENCE_US;
 	call_init(&n->call, client, MSG_info_subscribe, MSG_info_update);
 	pthread_cond_init(&n->changed, NULL);
 	pthread_mutex_init(&n->ask_lock, NULL);

@@ -40,9 +40,12 @@ struct info {
 	struct call call;
 	int is_asked; /* the call is under way */
 	struct loop_timer *timer;
+	uint64_t silence_us;  /* how long nothing may come; a test makes it shorter */
+	uint64_t patience_us; /* the same, with the interval granted */
+	uint64_t n_heard;     /* by the link, when something last came */
 	char incarnation[33]; /* of what the view's table holds */
 	uint64_t epoch;	      /* 0: nothing to go on from */
-	int had_version;      /* of this wish */
+	int had_version;      /* of this wish, and shown */
 	int is_lost;
 	int is_unpublished; /* the table is ahead of the version readers see */
 	enum sc_info_event event;

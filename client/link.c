@@ -34,6 +34,7 @@ struct link {
 	size_t next_address;  /* to try */
 	uint64_t give_up_us;  /* connecting */
 	uint64_t used_us;     /* last time a call was given to it */
+	uint64_t n_heard;     /* messages, after welcome */
 	struct loop_timer *timer;
 	struct calls waiting;
 	struct calls in_flight;
@@ -372,6 +373,7 @@ static sc_err on_message(struct conn *conn, const struct msg *m, void *arg)
 		on_welcome(l, m);
 		return SC_OK;
 	}
+	l->n_heard++;
 	switch (m->type) {
 	case MSG_ping:
 		return conn_send(conn, MSG_pong, &(struct msg_pong){m->u.ping.nonce});
@@ -571,6 +573,17 @@ void links_free(struct sc_client *client)
 	}
 	link_free(client->scheduler);
 	client->scheduler = NULL;
+}
+
+uint64_t link_scheduler_n_heard(const struct sc_client *client)
+{
+	return client->scheduler->n_heard;
+}
+
+void link_scheduler_give_up(struct sc_client *client, const char *why)
+{
+	if (client->scheduler->state == LINK_UP)
+		link_lost(client->scheduler, SC_TIMEOUT, why);
 }
 
 /* ---- calls ------------------------------------------------------------------------------------------------------ */

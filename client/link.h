@@ -76,6 +76,13 @@ sc_err call_decode(const struct call *c, struct msg_decoder *d, struct msg *out)
 /* Connect to the scheduler now, to know whether it is there. */
 sc_err link_reach_scheduler(struct sc_client *client);
 
+/* In the client's thread: how many messages, after welcome, have come from the scheduler, over all connections. */
+uint64_t link_scheduler_n_heard(const struct sc_client *client);
+
+/* In the client's thread: the connection to the scheduler, if it is up, is no longer of use; calls on it end with
+ * SC_CLOSED, and the next one makes another. */
+void link_scheduler_give_up(struct sc_client *client, const char *why);
+
 sc_err links_init(struct sc_client *client);
 void links_end(struct sc_client *client);  /* every call under way ends with SC_CLOSED */
 void links_free(struct sc_client *client); /* after its thread, before the loop */

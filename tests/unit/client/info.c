@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "client/info.h"
 #include "client/sched_client.h"
 #include "net/access.h"
 #include "net/server.h"
@@ -21,7 +23,9 @@
 #define ONE	  "11111111111111111111111111111111"
 #define TWO	  "22222222222222222222222222222222"
 
-enum { AND_CLOSE = 1 };
+#define PATIENCE_US 600000u /* what an interval of 200 ms leads to */
+
+enum { AND_CLOSE = 1, AND_PING };
 
 /* An answer to the n-th subscription, or the n-th question. */
 struct line {
@@ -43,10 +47,11 @@ struct stand_in {
 	struct loop *loop;
 	struct server *server;
 	pthread_t thread;
-	const struct line *script;
+	const struct line *script; /* NULL: who subscribes is brought to `latest` */
+	struct line latest;
 	/* written by its thread, read after an event that follows from it */
 	struct asked asked[ASKED_MAX];
-	unsigned n_asked, n_unsubscribed;
+	unsigned n_asked, n_unsubscribed, n_peers;
 };
 
 static const char *secret_of(const char *role, void *arg)
@@ -55,22 +60,35 @@ static const char *secret_of(const char *role, void *arg)
 	return strcmp(role, "peer") == 0 ? NULL : "secret";
 }
 
-/* A body whose totals are all `n`. */
+/* A body whose totals are all `n`, and one worker, 1, named after it, whose numbers are `n` as well. */
 static void write_body(struct buf *out, uint64_t n)
 {
 	struct msg_info_body b = {0};
-	struct column_writer w, none;
+	struct column_writer totals, one, number, none;
+	struct slice name, empty = slice_of("");
+	char text[32];
 
-	column_writer_init(&w);
+	column_writer_init(&totals);
+	column_writer_init(&one);
+	column_writer_init(&number);
 	column_writer_init(&none);
 	for (int i = 0; i < 9; i++)
-		column_put(&w, n);
-	b.gone = b.worker = b.pid = b.slots = b.memory_limit_bytes = b.status = b.measured = b.cpu_percent =
-		b.memory_mib = b.spilled_mib = b.running = b.queued = b.held = b.sent_kib_s = b.received_kib_s =
-			column_of(&none);
-	b.totals = column_of(&w);
+		column_put(&totals, n);
+	column_put(&one, 1);
+	column_put(&number, n);
+	b.gone = column_of(&none);
+	b.worker = b.measured = column_of(&one);
+	b.pid = b.slots = b.memory_limit_bytes = b.status = b.cpu_percent = b.memory_mib = b.spilled_mib = b.running =
+		b.queued = b.held = b.sent_kib_s = b.received_kib_s = column_of(&number);
+	b.totals = column_of(&totals);
+	snprintf(text, sizeof(text), "w%llu", (unsigned long long)n);
+	name = slice_of(text);
+	b.name = b.address = (struct slices){&name, 1};
+	b.pool = b.host = b.resources = b.labels = (struct slices){&empty, 1};
 	cr_assert_eq(msg_encode(out, MSG_info_body, &b, NULL), SC_OK);
-	column_writer_fini(&w);
+	column_writer_fini(&totals);
+	column_writer_fini(&one);
+	column_writer_fini(&number);
 	column_writer_fini(&none);
 }
 
@@ -90,6 +108,8 @@ static void answer(struct conn *c, uint64_t request, const struct line *l)
 	buf_fini(&body);
 	if (l->then == AND_CLOSE)
 		conn_fail(c, SC_SHUTDOWN, "going home");
+	if (l->then == AND_PING)
+		conn_send(c, MSG_ping, &(struct msg_ping){.nonce = 1});
 }
 
 static void note(struct stand_in *s, struct slice incarnation, uint64_t epoch, uint64_t interval_us, uint64_t sections,
@@ -105,6 +125,21 @@ static void note(struct stand_in *s, struct slice incarnation, uint64_t epoch, u
 	a->sections = sections;
 }
 
+/* As a scheduler would: first version 5 and then on to the latest, later from the version held or from nothing. */
+static void bring_on(struct stand_in *s, struct conn *c, const struct msg_info_subscribe *q)
+{
+	const struct line first = {1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0};
+	struct line l = s->latest;
+
+	if (s->n_asked == 1)
+		answer(c, q->request, &first);
+	else if (!slice_is(q->incarnation, l.incarnation))
+		l.kind = INFO_KIND_SNAPSHOT;
+	else if (q->epoch == l.to)
+		l.kind = INFO_KIND_BOOKMARK;
+	answer(c, q->request, &l);
+}
+
 static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 {
 	struct stand_in *s = arg;
@@ -115,13 +150,17 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 		s->n_unsubscribed++;
 		return conn_send(c, MSG_ok, &(struct msg_ok){m->u.info_unsubscribe.request, 1});
 	}
+	if (m->type == MSG_pong)
+		return SC_OK;
 	if (m->type == MSG_info_subscribe)
 		note(s, q->incarnation, q->epoch, q->interval_us, q->sections, q->pool, q->namespace);
 	else if (m->type == MSG_identity)
 		note(s, i->incarnation, i->epoch, 0, i->sections, i->pool, i->namespace);
 	else
 		return SC_UNEXPECTED;
-	for (const struct line *l = s->script; l->asked != 0; l++)
+	if (s->script == NULL)
+		bring_on(s, c, q);
+	for (const struct line *l = s->script; l != NULL && l->asked != 0; l++)
 		if (l->asked == s->n_asked)
 			answer(c, m->u.ok.request, l);
 	return SC_OK;
@@ -143,6 +182,7 @@ static const struct conn_handlers handlers = {NULL, on_message, on_close};
 static sc_err on_peer(struct conn *c, const char *role, void *arg)
 {
 	(void)role;
+	((struct stand_in *)arg)->n_peers++;
 	conn_set_handlers(c, &handlers, arg);
 	return SC_OK;
 }
@@ -225,9 +265,25 @@ static struct sc_client *open_client(const struct stand_in *s, const char *set)
 struct heard {
 	sem_t there;
 	enum sc_info_event events[32];
-	uint64_t epochs[32], held[32];
+	uint64_t epochs[32], held[32], times_us[32];
+	int whole[32];
 	unsigned n, taken;
 };
+
+/* All its numbers are its epoch, and who is there is found. */
+static int is_whole(const struct sc_info *info)
+{
+	unsigned long long epoch = sc_info_epoch(info);
+	struct sc_info_worker by_name, by_address;
+	struct sc_info_totals t;
+	char name[32];
+
+	snprintf(name, sizeof(name), "w%llu", epoch);
+	sc_info_totals_of(info, &t);
+	return sc_info_n_workers(info) == 1 && t.held == epoch && sc_info_find_name(info, name, &by_name) &&
+	       sc_info_find_address(info, name, &by_address) && by_name.worker == 1 && by_address.worker == 1 &&
+	       by_name.pid == epoch && by_name.cpu_percent == epoch && by_name.held == epoch;
+}
 
 static void on_event(enum sc_info_event event, const struct sc_info *info, void *arg)
 {
@@ -240,23 +296,35 @@ static void on_event(enum sc_info_event event, const struct sc_info *info, void 
 	h->events[h->n] = event;
 	h->epochs[h->n] = sc_info_epoch(info);
 	h->held[h->n] = t.held;
+	h->times_us[h->n] = clock_monotonic_us();
+	h->whole[h->n] = is_whole(info);
 	h->n++;
 	sem_post(&h->there);
 }
 
-static void expect(struct heard *h, enum sc_info_event event, uint64_t epoch)
+static void wait_for_event(struct heard *h)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 20;
 	cr_assert_eq(sem_timedwait(&h->there, &until), 0, "event %u has not come", h->taken);
+}
+
+static void expect_next(struct heard *h, enum sc_info_event event, uint64_t epoch)
+{
 	cr_assert_eq(h->events[h->taken], event, "event %u is %d", h->taken, (int)h->events[h->taken]);
 	cr_assert_eq(h->epochs[h->taken], epoch, "event %u shows version %llu", h->taken,
 		     (unsigned long long)h->epochs[h->taken]);
-	if (event != SC_INFO_LOST)
-		cr_assert_eq(h->held[h->taken], epoch);
+	cr_assert_eq(h->held[h->taken], epoch);
+	cr_assert(h->whole[h->taken]);
 	h->taken++;
+}
+
+static void expect(struct heard *h, enum sc_info_event event, uint64_t epoch)
+{
+	wait_for_event(h);
+	expect_next(h, event, epoch);
 }
 
 Test(info, a_gap_is_never_silent, .timeout = 60)
@@ -398,6 +466,132 @@ Test(info, other_options_begin_anew, .timeout = 60)
 	sc_client_close(client);
 	cr_assert_eq(h.n, 1, "who was replaced is not called");
 	end(s);
+}
+
+/* ---- a scheduler that falls silent ------------------------------------------------------------------------------ */
+
+struct dog {
+	struct heard heard; /* first: on_event gets a pointer to it */
+	struct sc_client *client;
+};
+
+/* In the client's thread, so the watchdog may be set.  From the first version on as short as the interval allows. */
+static void on_event_shorten(enum sc_info_event event, const struct sc_info *info, void *arg)
+{
+	struct dog *d = arg;
+
+	info_of(d->client)->silence_us = event == SC_INFO_LOST ? 90 * US_PER_S : 1;
+	on_event(event, info, &d->heard);
+}
+
+static void fall_silent(const struct line *script, uint64_t last, unsigned n_peers)
+{
+	struct dog d = {.heard.n = 0};
+	struct heard *h = &d.heard;
+	struct stand_in *s = begin(script);
+
+	d.client = open_client(s, NULL);
+	sem_init(&h->there, 0, 0);
+	cr_assert_eq(sc_client_info_subscribe(d.client, NULL, on_event_shorten, &d), SC_OK);
+	for (uint64_t epoch = 5; epoch <= last; epoch++)
+		expect(h, SC_INFO_UPDATED, epoch);
+	expect(h, SC_INFO_LOST, last);
+	cr_assert_gt(h->times_us[h->taken - 1] - h->times_us[h->taken - 2], PATIENCE_US / 2, "too soon");
+	expect(h, SC_INFO_UPDATED, 7);
+	cr_assert_eq(s->n_asked, 2);
+	cr_assert_eq(s->asked[1].epoch, last, "it goes on from what it has");
+	cr_assert_str_eq(s->asked[1].incarnation, ONE);
+	cr_assert_eq(s->n_peers, n_peers);
+	sc_client_close(d.client);
+	cr_assert_eq(h->n, h->taken);
+	end(s);
+}
+
+Test(info, who_hears_nothing_connects_again, .timeout = 60)
+{
+	static const struct line script[] = {{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0},
+					     {1, INFO_KIND_DELTA, ONE, 5, 6, 0},
+					     {2, INFO_KIND_DELTA, ONE, 6, 7, 0},
+					     {0, 0, NULL, 0, 0, 0}};
+
+	fall_silent(script, 6, 2);
+}
+
+Test(info, who_hears_nothing_but_other_things_asks_again, .timeout = 60)
+{
+	static const struct line script[] = {{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0},
+					     {1, INFO_KIND_BOOKMARK, ONE, 0, 5, AND_PING},
+					     {2, INFO_KIND_DELTA, ONE, 5, 7, 0},
+					     {0, 0, NULL, 0, 0, 0}};
+
+	fall_silent(script, 5, 1);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+struct shortage {
+	struct heard heard; /* first: on_event gets a pointer to it */
+	long nth, left;
+};
+
+/* In the client's thread, whose n-th allocation after version 5 fails. */
+static void on_event_starve(enum sc_info_event event, const struct sc_info *info, void *arg)
+{
+	struct shortage *x = arg;
+
+	on_event(event, info, &x->heard);
+	if (x->heard.n == 1) {
+		mem_fail_nth(x->nth);
+	} else if (sc_info_epoch(info) == 6) {
+		x->left = mem_fail_left();
+		mem_fail_nth(-1);
+	}
+}
+
+/* 0 when nothing failed on the way from version 5 to 6.  The callback may see LOST in between, but no third state. */
+static int starve(const struct line *latest, long nth)
+{
+	struct shortage x = {.nth = nth, .left = -1};
+	struct heard *h = &x.heard;
+	struct stand_in *s = begin(NULL);
+	struct sc_client *client;
+
+	s->latest = *latest;
+	client = open_client(s, NULL);
+	sem_init(&h->there, 0, 0);
+	cr_assert_eq(sc_client_info_subscribe(client, NULL, on_event_starve, &x), SC_OK);
+	expect(h, SC_INFO_UPDATED, 5);
+	wait_for_event(h);
+	if (h->events[1] == SC_INFO_LOST) {
+		expect_next(h, SC_INFO_LOST, 5);
+		wait_for_event(h);
+	}
+	cr_assert_eq(h->epochs[h->taken], 6);
+	cr_assert_neq(h->events[h->taken], SC_INFO_LOST);
+	cr_assert(h->whole[h->taken]);
+	sc_client_close(client);
+	cr_assert_eq(h->n, h->taken + 1, "allocation %ld", nth);
+	end(s);
+	return x.left < 0;
+}
+
+static void starve_each(const struct line *latest)
+{
+	long nth = 0;
+
+	while (starve(latest, nth))
+		nth++;
+	cr_assert_gt(nth, 8, "an identity has eight");
+}
+
+Test(info, no_failed_allocation_is_seen_in_a_delta, .timeout = 60)
+{
+	starve_each(&(struct line){1, INFO_KIND_DELTA, ONE, 5, 6, 0});
+}
+
+Test(info, no_failed_allocation_is_seen_in_a_snapshot, .timeout = 60)
+{
+	starve_each(&(struct line){1, INFO_KIND_SNAPSHOT, TWO, 0, 6, 0});
 }
 
 /* ---- single questions ------------------------------------------------------------------------------------------- */

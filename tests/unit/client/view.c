@@ -631,7 +631,7 @@ Test(view, no_failed_allocation_leaves_a_torn_view, .timeout = 30)
 			err = go_on(a, &t1, b, &t2, is_snapshot, n++);
 			cr_assert(err == SC_OK || err == SC_NOMEM, "allocation %ld: %s", n, sc_err_text(err));
 		}
-		cr_assert_gt(n, 50, "an identity alone has seven");
+		cr_assert_gt(n, 50, "every identity has eight");
 	}
 	sample_fini(&from);
 	sample_fini(&to);
