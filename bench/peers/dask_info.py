@@ -270,7 +270,7 @@ class Scenario:
     def emit(self, metric, value, unit):
         a = self.args
         print(json.dumps({"bench": "info", "system": a.system, "metric": metric, "value": round(value, 3), "unit": unit,
-                          "params": {"workers": a.workers, "polls": a.polls, "interval-ms": a.interval_ms,
+                          "params": {"workers": a.workers, "polls": a.polls, "interval_ms": a.interval_ms,
                                      "seconds": a.seconds, "settle": a.settle}}), flush=True)
 
     def report(self, size, listed, idle, cpu, starved, own, unanswered, settled_s, elapsed):
