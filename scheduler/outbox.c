@@ -142,7 +142,7 @@ static sc_err define_group(struct worker_peer *p, struct known_job *k, const str
 	m.flags = g->flags;
 	m.kind = g->kind;
 	m.body = job_body(j, g);
-	m.request = slice_of(g->class->text);
+	m.request = slice_of(g->class->request->text);
 	m.time_limit_ms = g->time_limit_ms;
 	m.job_name = slice_of(j->name);
 	m.namespace = slice_of(j->namespace);

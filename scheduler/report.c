@@ -309,7 +309,7 @@ sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_sh
 	a.cpu_us = (uint64_t)t->cpu_us;
 	a.rss_bytes = (uint64_t)t->rss_kib * 1024;
 	a.result_bytes = t->result_bytes;
-	a.request_text = slice_of(g->class->text);
+	a.request_text = slice_of(g->class->request->text);
 	a.inputs = texts(&r, 0);
 	a.n_inputs = job_n_inputs(j, task);
 	a.n_consumers = job_n_consumers(j, task);

@@ -113,7 +113,7 @@ static sc_err check_worker(const struct worker *w, struct buf *error)
 
 	for (size_t i = 0; i < w->in_flight.n; i++) {
 		struct task_ref r = w->in_flight.v[i];
-		const struct amounts *a = &r.job->groups[r.job->tasks[r.task].group].class->needs;
+		const struct amounts *a = &r.job->groups[r.job->tasks[r.task].group].class->request->needs;
 
 		if (r.job->tasks[r.task].worker != w->number || r.job->tasks[r.task].pos != i)
 			WRONG("worker %s has a task that does not know of it", w->name);
@@ -138,6 +138,42 @@ static sc_err check_worker(const struct worker *w, struct buf *error)
 	return SC_OK;
 }
 
+/* Groups of a class, of jobs that are there and of those to be freed; workers of a namespace. */
+static sc_err check_users(const struct core *c, struct buf *error)
+{
+	const struct requests *r = &c->requests;
+	uint64_t *users = mem_calloc(r->n_classes, sizeof(*users));
+	const struct namespace *n;
+	const struct job *j;
+	sc_err err = users == NULL ? SC_NOMEM : SC_OK;
+
+	TAILQ_FOREACH (j, &c->jobs, link)
+		for (uint32_t g = 0; err == SC_OK && g < j->n_groups; g++)
+			users[j->groups[g].class->number]++;
+	TAILQ_FOREACH (j, &c->graves, ended_link)
+		for (uint32_t g = 0; err == SC_OK && g < j->n_groups; g++)
+			users[j->groups[g].class->number]++;
+	for (size_t i = 0; i < r->n_classes && err == SC_OK; i++) {
+		if (r->classes[i]->number != i || r->classes[i]->n_users != users[i]) {
+			buf_printf(error, "class %s has %" PRIu64 " groups, not %zu", r->classes[i]->request->text,
+				   users[i], r->classes[i]->n_users);
+			err = SC_BAD_STATE;
+		}
+	}
+	mem_free(users);
+	for (n = r->namespaces.by_name; n != NULL && err == SC_OK; n = n->hh.next) {
+		size_t n_workers = 0;
+
+		for (uint32_t i = 1; i < c->workers_end; i++)
+			n_workers += c->workers[i] != NULL && c->workers[i]->namespace == n;
+		if (n_workers != n->n_workers) {
+			buf_printf(error, "namespace %s has %zu workers, not %zu", n->name, n_workers, n->n_workers);
+			err = SC_BAD_STATE;
+		}
+	}
+	return err;
+}
+
 sc_err core_check(const struct core *c, struct buf *error)
 {
 	uint64_t *ready = mem_calloc(c->requests.n_classes, sizeof(*ready)), n_tasks = 0;
@@ -155,8 +191,8 @@ sc_err core_check(const struct core *c, struct buf *error)
 	for (size_t i = 0; i < c->requests.n_classes && err == SC_OK; i++) {
 		if (ready[i] != c->requests.classes[i]->n_ready) {
 			buf_printf(error, "class %s of namespace %s has %" PRIu64 " ready, not %" PRIu64,
-				   c->requests.classes[i]->text, c->requests.classes[i]->namespace->name, ready[i],
-				   c->requests.classes[i]->n_ready);
+				   c->requests.classes[i]->request->text, c->requests.classes[i]->namespace->name,
+				   ready[i], c->requests.classes[i]->n_ready);
 			err = SC_BAD_STATE;
 		}
 	}
@@ -165,5 +201,7 @@ sc_err core_check(const struct core *c, struct buf *error)
 		err = SC_BAD_STATE;
 	}
 	mem_free(ready);
+	if (err == SC_OK)
+		err = check_users(c, error);
 	return err;
 }

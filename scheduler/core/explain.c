@@ -71,9 +71,9 @@ static void explain_worker(const struct core *c, const struct worker *w, const s
 		buf_printf(out, "\n  %s is reserved for namespace '%s'", w->name, w->namespace->name);
 		return;
 	}
-	for (size_t i = 0; i < cl->needs.n; i++) {
-		uint32_t r = cl->needs.v[i].resource;
-		uint64_t need = cl->needs.v[i].amount, has = w->capacity[r], used = w->committed[r];
+	for (size_t i = 0; i < cl->request->needs.n; i++) {
+		uint32_t r = cl->request->needs.v[i].resource;
+		uint64_t need = cl->request->needs.v[i].amount, has = w->capacity[r], used = w->committed[r];
 		char a[32], b[32];
 
 		if (need > has) {
@@ -108,17 +108,18 @@ static void explain_ready(const struct core *c, const struct job *j, uint32_t ta
 		buf_printf(out, "ready, but %s reserved for other namespaces than its own, '%s'",
 			   c->n_workers == 1 ? "the only worker is" : "all workers are", cl->namespace->name);
 	else if (able == 0 && c->n_workers == 1)
-		buf_printf(out, "ready, but the only worker does not have what it asks for (%s)", cl->text);
+		buf_printf(out, "ready, but the only worker does not have what it asks for (%s)", cl->request->text);
 	else if (able == 0 && open < c->n_workers)
 		buf_printf(out,
 			   "ready, but none of the %zu workers that serve namespace '%s' has what it asks for (%s)",
-			   open, cl->namespace->name, cl->text);
+			   open, cl->namespace->name, cl->request->text);
 	else if (able == 0)
-		buf_printf(out, "ready, but none of the %zu workers has what it asks for (%s)", c->n_workers, cl->text);
+		buf_printf(out, "ready, but none of the %zu workers has what it asks for (%s)", c->n_workers,
+			   cl->request->text);
 	else if (able == 1)
-		buf_printf(out, "ready: waits for room for %s at the only worker that can run it", cl->text);
+		buf_printf(out, "ready: waits for room for %s at the only worker that can run it", cl->request->text);
 	else
-		buf_printf(out, "ready: waits for room for %s at one of %zu workers", cl->text, able);
+		buf_printf(out, "ready: waits for room for %s at one of %zu workers", cl->request->text, able);
 	if (able > 0 && cl->n_ready > 1)
 		buf_printf(out, "; %" PRIu64 " tasks that ask for the same are ready", cl->n_ready);
 	for (uint32_t i = 1; i < c->workers_end && shown < SHOWN_MAX; i++) {

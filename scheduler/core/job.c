@@ -28,9 +28,11 @@ void job_free(struct job *j)
 	for (uint32_t i = 0; j->tasks != NULL && i < j->n_tasks; i++)
 		if (j->tasks[i].detail != NULL)
 			detail_free(j->tasks[i].detail);
-	for (uint32_t i = 0; j->groups != NULL && i < j->n_groups; i++)
-		mem_free(j->groups[i].name);
 	run_queues_free(j);
+	for (uint32_t i = 0; j->groups != NULL && i < j->n_groups; i++) {
+		mem_free(j->groups[i].name);
+		request_class_drop(j->groups[i].class);
+	}
 	mem_free(j->tasks);
 	mem_free(j->groups);
 	mem_free(j->in_start);
@@ -190,10 +192,12 @@ static sc_err make_group(struct requests *r, struct job *j, const struct job_spe
 		buf_printf(error, "group '%.*s': its last index is beyond 2^64", (int)s->name.n, s->name.p);
 		return SC_INVALID;
 	}
-	if (i > 0 && slice_equal(s->request, spec->groups[i - 1].request))
-		g->class = j->groups[i - 1].class; /* usual, and spares reading it again */
-	else
+	if (i > 0 && slice_equal(s->request, spec->groups[i - 1].request)) { /* usual, and spares reading it again */
+		g->class = j->groups[i - 1].class;
+		g->class->n_users++;
+	} else {
 		err = requests_class(r, spec->namespace, s->request, &g->class, error);
+	}
 	if (err != SC_OK)
 		return err;
 	g->name = slice_dup(s->name);

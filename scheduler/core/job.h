@@ -31,9 +31,9 @@ struct group {
 	uint32_t kind;	/* opaque, as the body */
 	uint32_t body;	/* index into the job's bodies */
 	uint32_t retries;
-	uint64_t time_limit_ms; /* 0: none; kept by the worker */
-	int64_t priority;	/* job's plus its own */
-	struct request_class *class;
+	uint64_t time_limit_ms;	     /* 0: none; kept by the worker */
+	int64_t priority;	     /* job's plus its own */
+	struct request_class *class; /* counted */
 	struct run_queue *queue;
 	uint64_t first_item; /* of a group with GROUP_ITEMS: index into the job's items */
 	float mean_us;	     /* run time of its tasks, moving average; negative: not known */

@@ -23,6 +23,7 @@ struct namespace
 {
 	char *name;
 	size_t n_users;
+	size_t n_workers; /* that are reserved for it */
 	struct namespaces *home;
 	UT_hash_handle hh;
 };

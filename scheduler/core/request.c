@@ -10,11 +10,6 @@
 
 #define REQUEST_MAX_BYTES 4096u /* written out, so that it fits into the messages that name it */
 
-struct class_entry {
-	struct request_class class; /* first: the entry is the class */
-	UT_hash_handle hh;
-};
-
 sc_err requests_init(struct requests *r)
 {
 	*r = (struct requests){0};
@@ -25,21 +20,43 @@ sc_err requests_init(struct requests *r)
 	return SC_OK;
 }
 
-static void class_free(struct class_entry *e)
+static void request_drop(struct requests *r, struct request *q)
 {
-	namespace_drop(e->class.namespace);
-	mem_free(e->class.key);
-	mem_free(e->class.heap);
-	mem_free(e);
+	if (q == NULL || --q->n_users > 0)
+		return;
+	HASH_DELETE(hh, r->by_text, q);
+	mem_free(q->text);
+	mem_free(q);
+}
+
+/* One that is in no table. */
+static void class_free(struct request_class *c)
+{
+	request_drop(c->home, c->request);
+	namespace_drop(c->namespace);
+	mem_free(c->heap);
+	mem_free(c);
+}
+
+void request_class_drop(struct request_class *c)
+{
+	struct requests *r;
+
+	if (c == NULL || --c->n_users > 0)
+		return;
+	r = c->home;
+	HASH_DELETE(hh, r->by_key, c);
+	r->classes[c->number] = r->classes[--r->n_classes];
+	r->classes[c->number]->number = c->number;
+	class_free(c);
 }
 
 void requests_fini(struct requests *r)
 {
-	struct class_entry *head = r->by_key;
-
-	HASH_CLEAR(hh, head);
-	for (size_t i = 0; i < r->n_classes; i++)
-		class_free((struct class_entry *)r->classes[i]);
+	while (r->n_classes > 0) {
+		r->classes[0]->n_users = 1;
+		request_class_drop(r->classes[0]);
+	}
 	mem_free(r->classes);
 	for (size_t i = 0; i < r->n_names; i++)
 		mem_free(r->names[i]);
@@ -48,20 +65,11 @@ void requests_fini(struct requests *r)
 
 struct requests_mark requests_mark(const struct requests *r)
 {
-	return (struct requests_mark){r->n_names, r->n_classes};
+	return (struct requests_mark){r->n_names};
 }
 
 void requests_undo(struct requests *r, struct requests_mark m)
 {
-	struct class_entry *head = r->by_key;
-
-	while (r->n_classes > m.n_classes) {
-		struct class_entry *e = (struct class_entry *)r->classes[--r->n_classes];
-
-		HASH_DELETE(hh, head, e);
-		class_free(e);
-	}
-	r->by_key = head;
 	while (r->n_names > m.n_names)
 		mem_free(r->names[--r->n_names]);
 }
@@ -156,69 +164,104 @@ static sc_err canonical(const struct requests *r, const struct amounts *a, struc
 	return buf_err(out);
 }
 
-/* key: as in struct request_class, the first n bytes of which are the namespace. */
-static sc_err class_new(struct requests *r, const struct amounts *needs, const char *key, size_t n,
-			struct class_entry **out)
+/* The request of this canonical text, with one more user. */
+static sc_err request_take(struct requests *r, const struct amounts *needs, const char *text, struct request **out)
 {
-	struct class_entry *e, *head = r->by_key;
+	struct request *q;
+
+	HASH_FIND_STR(r->by_text, text, q);
+	if (q == NULL) {
+		q = mem_calloc(1, sizeof(*q));
+		if (q == NULL)
+			return SC_NOMEM;
+		q->needs = *needs;
+		q->text = mem_strdup(text);
+		if (q->text != NULL)
+			HASH_ADD_KEYPTR(hh, r->by_text, q->text, strlen(q->text), q);
+		if (q->text == NULL || q->hh.tbl == NULL) {
+			mem_free(q->text);
+			mem_free(q);
+			return SC_NOMEM;
+		}
+	}
+	q->n_users++;
+	*out = q;
+	return SC_OK;
+}
+
+/* Takes both parts of the key, on failure as well. */
+static sc_err class_new(struct requests *r, struct class_key key, struct request_class **out)
+{
+	struct request_class *c = mem_calloc(1, sizeof(*c));
 	void *p = mem_grow(r->classes, &r->cap_classes, r->n_classes + 1, sizeof(struct request_class *));
 
-	if (p == NULL)
-		return SC_NOMEM;
-	r->classes = p;
-	e = mem_calloc(1, sizeof(*e));
-	if (e == NULL)
-		return SC_NOMEM;
-	e->class.key = mem_strdup(key);
-	if (e->class.key == NULL ||
-	    namespace_take(&r->namespaces, (struct slice){key, n}, &e->class.namespace) != SC_OK) {
-		class_free(e);
+	if (p != NULL)
+		r->classes = p;
+	if (c == NULL) {
+		request_drop(r, key.request);
+		namespace_drop(key.namespace);
 		return SC_NOMEM;
 	}
-	e->class.text = e->class.key + n + 1;
-	e->class.needs = *needs;
-	e->class.number = (uint32_t)r->n_classes;
-	e->hh.tbl = NULL;
-	HASH_ADD_KEYPTR(hh, head, e->class.key, strlen(e->class.key), e);
-	r->by_key = head;
-	if (e->hh.tbl == NULL) {
-		class_free(e);
+	c->home = r;
+	c->key = key;
+	c->number = (uint32_t)r->n_classes;
+	if (p != NULL)
+		HASH_ADD(hh, r->by_key, key, sizeof(c->key), c);
+	if (c->hh.tbl == NULL) {
+		class_free(c);
 		return SC_NOMEM;
 	}
-	r->classes[r->n_classes++] = &e->class;
-	*out = e;
+	r->classes[r->n_classes++] = c;
+	*out = c;
+	return SC_OK;
+}
+
+/* The class of a canonical text, found or made. */
+static sc_err class_take(struct requests *r, struct slice namespace, const struct amounts *needs, const char *text,
+			 struct request_class **out, struct buf *error)
+{
+	struct class_key key = {NULL, NULL};
+	struct request_class *c = NULL;
+	sc_err err = namespace_take(&r->namespaces, namespace, &key.namespace);
+
+	if (err == SC_OK)
+		err = request_take(r, needs, text, &key.request);
+	if (err == SC_OK)
+		HASH_FIND(hh, r->by_key, &key, sizeof(key), c);
+	if (err == SC_OK && c == NULL && r->n_classes == CLASSES_MAX) {
+		buf_printf(error, "request '%s': there are %u different requests already", text, CLASSES_MAX);
+		err = SC_LIMIT;
+	}
+	if (err == SC_OK && c == NULL) {
+		err = class_new(r, key, &c);
+	} else { /* the class has its own references */
+		request_drop(r, key.request);
+		namespace_drop(key.namespace);
+	}
+	if (err != SC_OK)
+		return err;
+	c->n_users++;
+	*out = c;
 	return SC_OK;
 }
 
 sc_err requests_class(struct requests *r, struct slice namespace, struct slice text, struct request_class **out,
 		      struct buf *error)
 {
-	struct class_entry *e, *head = r->by_key;
 	struct amounts needs;
-	struct buf key;
+	struct buf canon;
 	sc_err err = requests_parse(r, text.n == 0 ? slice_of("cpus=1") : text, &needs, error);
 
 	if (err != SC_OK)
 		return err;
-	buf_init(&key, 0);
-	buf_printf(&key, "%.*s\n", (int)namespace.n, namespace.p);
-	err = canonical(r, &needs, &key);
-	if (err == SC_OK && key.len - namespace.n - 1 > REQUEST_MAX_BYTES) {
+	buf_init(&canon, 0);
+	err = canonical(r, &needs, &canon);
+	if (err == SC_OK && canon.len > REQUEST_MAX_BYTES) {
 		buf_printf(error, "a request for resources has at most %u bytes", REQUEST_MAX_BYTES);
 		err = SC_TOO_BIG;
 	}
-	if (err == SC_OK) {
-		HASH_FIND(hh, head, buf_str(&key), key.len, e);
-		if (e == NULL && r->n_classes == CLASSES_MAX) {
-			buf_printf(error, "request '%.*s': there are %u different requests already", (int)text.n,
-				   text.p, CLASSES_MAX);
-			err = SC_LIMIT;
-		} else if (e == NULL) {
-			err = class_new(r, &needs, buf_str(&key), namespace.n, &e);
-		}
-	}
 	if (err == SC_OK)
-		*out = &e->class;
-	buf_fini(&key);
+		err = class_take(r, namespace, &needs, buf_str(&canon), out, error);
+	buf_fini(&canon);
 	return err;
 }

@@ -17,7 +17,7 @@
 #include "scheduler/core/namespace.h"
 
 #define RESOURCES_MAX 32u   /* distinct names in a scheduler; 0 is "cpus" */
-#define CLASSES_MAX   4096u /* distinct requests, of all namespaces */
+#define CLASSES_MAX   4096u /* distinct requests of namespaces, in use at the same time */
 #define AMOUNT_ONE    10000u
 
 struct amount {
@@ -32,26 +32,53 @@ struct amounts {
 
 struct run_queue;
 
-struct request_class {
-	uint32_t number;
-	struct namespace *namespace; /* counted */
-	const char *text;	     /* canonical; a part of the key */
-	char *key;		     /* namespace, newline, text; owned */
+/* What is asked for, by whomever; shared by the classes of all namespaces that ask for it. */
+struct request {
+	char *text; /* canonical; owned */
 	struct amounts needs;
+	size_t n_users;
+	/*
+	 * At this stamp of the core's, no worker that serves all had room for it when tasks take full_mean_us.  Room
+	 * only shrinks during a pass, so the other namespaces need not look again.
+	 */
+	uint64_t full_stamp;
+	float full_mean_us;
+	UT_hash_handle hh;
+};
+
+struct class_key {
+	struct namespace *namespace;
+	struct request *request;
+};
+
+/* A request of a namespace; counted. */
+struct request_class {
+	uint32_t number; /* its place among the classes; another when one before it goes */
+	union {
+		struct class_key key;
+		struct {
+			struct namespace *namespace;
+			struct request *request;
+		};
+	};		/* counted, both */
+	size_t n_users; /* groups */
+	struct requests *home;
 	/* The ready queue of the class: run queues that are not empty, most urgent first (ready.c). */
 	struct run_queue **heap;
 	size_t n_heap, cap_heap;
 	uint64_t n_ready; /* tasks in state ready */
 	/* No worker had room when last looked at, and none has got any since (core's stamp). */
 	uint64_t blocked_stamp;
+	UT_hash_handle hh;
 };
 
 struct requests {
 	char *names[RESOURCES_MAX];
 	size_t n_names;
-	struct request_class **classes;
+	struct request_class **classes; /* in use, in no order */
 	size_t n_classes, cap_classes;
-	void *by_key; /* hash over classes */
+	struct request_class *by_key;
+	struct request *by_text;
 	struct namespaces namespaces;
 };
 
@@ -59,9 +86,9 @@ struct requests {
 sc_err requests_init(struct requests *r);
 void requests_fini(struct requests *r);
 
-/* What there was before something that was refused in the end: its names and classes go again. */
+/* What there was before something that was refused in the end: its names go again; its classes are dropped by then. */
 struct requests_mark {
-	size_t n_names, n_classes;
+	size_t n_names;
 };
 
 struct requests_mark requests_mark(const struct requests *r);
@@ -70,8 +97,12 @@ void requests_undo(struct requests *r, struct requests_mark m);
 /* "cpus=4,gpu=2" -> amounts.  Names not seen before are added.  SC_INVALID, SC_LIMIT with *error; SC_NOMEM. */
 sc_err requests_parse(struct requests *r, struct slice text, struct amounts *out, struct buf *error);
 
-/* The class of a request of a namespace; "" is cpus=1.  Lives as long as *r.  Errors as requests_parse. */
+/*
+ * The class of a request of a namespace, with one more user; "" is cpus=1.  With its last user it goes, so that those
+ * nobody uses any more cost neither room nor time.  Errors as requests_parse.
+ */
 sc_err requests_class(struct requests *r, struct slice namespace, struct slice text, struct request_class **out,
 		      struct buf *error);
+void request_class_drop(struct request_class *c); /* NULL is fine */
 
 #endif

@@ -5,7 +5,8 @@
  * their most urgent task; within a class tasks without inputs are dealt out in shares to the workers with room, a task
  * with inputs goes where most of their bytes are.  A first pass fills what is free; a second, only when nothing ready
  * fits anywhere any more, queues some work ahead at each worker so that it need not wait for the next round trip.  The
- * work of a round grows with classes, workers with room and tasks given, never with tasks that wait.
+ * work of a round grows with classes, workers with room and tasks given, never with tasks that wait.  A full cluster is
+ * looked through once per request, not once per namespace that makes it.
  */
 #include <assert.h>
 
@@ -81,9 +82,12 @@ static struct worker *nearest(const struct pass *p, const struct run_queue *q, u
 	return best;
 }
 
-/* The next worker with room, from where the last search ended; *room is how much. */
-static struct worker *next_with_room(const struct pass *p, const struct request_class *cl, float mean_us,
-				     uint64_t *room)
+/*
+ * The next worker with room among those reserved for a namespace (NULL: for none), from where the last search ended;
+ * *room is how much.
+ */
+static struct worker *search(const struct pass *p, const struct request_class *cl, const struct namespace *whose,
+			     float mean_us, uint64_t *room)
 {
 	struct core *c = p->c;
 
@@ -93,13 +97,47 @@ static struct worker *next_with_room(const struct pass *p, const struct request_
 		if (++c->cursor >= c->workers_end)
 			c->cursor = 1;
 		w = c->workers_end > 1 ? c->workers[c->cursor] : NULL;
-		if (w == NULL)
+		if (w == NULL || w->namespace != whose)
 			continue;
 		*room = room_for(p, w, cl, mean_us);
 		if (*room > 0)
 			return w;
 	}
 	return NULL;
+}
+
+/*
+ * Whether it is known that no worker that serves all has room for such tasks: the longer they take, the less may be
+ * queued, and when that is not known, nothing.
+ */
+static int is_known_full(const struct pass *p, const struct request *r, float mean_us)
+{
+	if (r->full_stamp != p->c->stamp)
+		return 0;
+	return p->ahead_us == 0 || mean_us < 0.0f || (r->full_mean_us >= 0.0f && mean_us >= r->full_mean_us);
+}
+
+/* A namespace's own workers come first: what it leaves free of the others, everybody can use. */
+static struct worker *next_with_room(const struct pass *p, const struct request_class *cl, float mean_us,
+				     uint64_t *room)
+{
+	struct worker *w = NULL;
+
+	if (cl->namespace->n_workers > 0)
+		w = search(p, cl, cl->namespace, mean_us, room);
+	if (w != NULL || is_known_full(p, cl->request, mean_us))
+		return w;
+	w = search(p, cl, NULL, mean_us, room);
+	if (w == NULL) {
+		cl->request->full_stamp = p->c->stamp;
+		cl->request->full_mean_us = mean_us;
+	}
+	return w;
+}
+
+static float mean_of_next(const struct run_queue *q)
+{
+	return q->job->groups[q->job->tasks[ready_peek(q)].group].mean_us;
 }
 
 enum served { SERVED_ALL, SERVED_TURN, SERVED_BLOCKED };
@@ -127,7 +165,7 @@ static enum served serve(struct pass *p, struct request_class *cl)
 	struct run_queue *q = ready_top(cl);
 	uint32_t task = ready_peek(q);
 	const struct job *j = q->job;
-	float mean_us = j->groups[j->tasks[task].group].mean_us;
+	float mean_us = mean_of_next(q);
 	struct worker *w = NULL;
 	uint64_t room = 1, share = 1;
 
@@ -144,8 +182,9 @@ static enum served serve(struct pass *p, struct request_class *cl)
 }
 
 /* The class whose most urgent task comes first, among those that are not blocked in this pass. */
-static struct request_class *most_urgent(struct core *c)
+static struct request_class *most_urgent(const struct pass *p)
 {
+	const struct core *c = p->c;
 	struct request_class *best = NULL;
 	struct run_queue *best_q = NULL;
 
@@ -156,7 +195,9 @@ static struct request_class *most_urgent(struct core *c)
 		if (cl->n_ready == 0 || cl->blocked_stamp == c->stamp)
 			continue;
 		q = ready_top(cl);
-		if (q != NULL && (best == NULL || run_queue_before(q, best_q))) {
+		if (q != NULL && cl->namespace->n_workers == 0 && is_known_full(p, cl->request, mean_of_next(q)))
+			cl->blocked_stamp = c->stamp;
+		else if (q != NULL && (best == NULL || run_queue_before(q, best_q))) {
 			best = cl;
 			best_q = q;
 		}
@@ -169,7 +210,7 @@ static void run_pass(struct pass *p)
 	struct request_class *cl;
 
 	p->c->stamp++;
-	while ((cl = most_urgent(p->c)) != NULL)
+	while ((cl = most_urgent(p)) != NULL)
 		if (serve(p, cl) == SERVED_BLOCKED)
 			cl->blocked_stamp = p->c->stamp;
 }

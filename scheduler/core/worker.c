@@ -13,6 +13,8 @@ void worker_free(struct worker *w)
 	for (size_t i = 0; i < w->n_labels; i++)
 		mem_free((char *)(uintptr_t)w->labels[i].p);
 	mem_free(w->labels);
+	if (w->namespace != NULL)
+		w->namespace->n_workers--;
 	namespace_drop(w->namespace);
 	mem_free(w->name);
 	mem_free(w->pool);
@@ -39,6 +41,16 @@ static sc_err copy_labels(struct worker *w, struct slices labels)
 	return SC_OK;
 }
 
+static sc_err reserve(struct worker *w, struct namespaces *all, struct slice name)
+{
+	if (name.n == 0)
+		return SC_OK;
+	if (namespace_take(all, name, &w->namespace) != SC_OK)
+		return SC_NOMEM;
+	w->namespace->n_workers++;
+	return SC_OK;
+}
+
 sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct worker **out, struct buf *error)
 {
 	struct worker *w = mem_calloc(1, sizeof(*w));
@@ -62,8 +74,7 @@ sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct wor
 	w->pid = spec->pid;
 	w->memory_limit_bytes = spec->memory_limit_bytes;
 	if (w->name == NULL || w->pool == NULL || w->host == NULL || w->address == NULL || w->resources_text == NULL ||
-	    copy_labels(w, spec->labels) != SC_OK ||
-	    (spec->namespace.n > 0 && namespace_take(&r->namespaces, spec->namespace, &w->namespace) != SC_OK)) {
+	    copy_labels(w, spec->labels) != SC_OK || reserve(w, &r->namespaces, spec->namespace) != SC_OK) {
 		worker_free(w);
 		return SC_NOMEM;
 	}
@@ -75,8 +86,8 @@ int worker_can(const struct worker *w, const struct request_class *c)
 {
 	if (!worker_serves(w, c))
 		return 0;
-	for (size_t i = 0; i < c->needs.n; i++)
-		if (c->needs.v[i].amount > w->capacity[c->needs.v[i].resource])
+	for (size_t i = 0; i < c->request->needs.n; i++)
+		if (c->request->needs.v[i].amount > w->capacity[c->request->needs.v[i].resource])
 			return 0;
 	return 1;
 }
@@ -90,9 +101,9 @@ uint64_t worker_room(const struct worker *w, const struct request_class *c, uint
 		return 0;
 	if (ahead_us > 0 && mean_us >= 0.0f)
 		ahead = (double)ahead_us / (mean_us < 1.0f ? 1.0 : (double)mean_us);
-	for (size_t i = 0; i < c->needs.n; i++) {
-		uint32_t r = c->needs.v[i].resource;
-		uint64_t need = c->needs.v[i].amount;
+	for (size_t i = 0; i < c->request->needs.n; i++) {
+		uint32_t r = c->request->needs.v[i].resource;
+		uint64_t need = c->request->needs.v[i].amount;
 		double extra = (double)w->capacity[r] * ahead, most = (double)need * WORKER_QUEUE_MAX;
 		uint64_t limit = w->capacity[r] + (uint64_t)(extra < most ? extra : most);
 		uint64_t fits = w->committed[r] >= limit ? 0 : (limit - w->committed[r]) / need;
@@ -105,15 +116,15 @@ uint64_t worker_room(const struct worker *w, const struct request_class *c, uint
 
 void worker_commit(struct worker *w, const struct request_class *c)
 {
-	for (size_t i = 0; i < c->needs.n; i++)
-		w->committed[c->needs.v[i].resource] += c->needs.v[i].amount;
+	for (size_t i = 0; i < c->request->needs.n; i++)
+		w->committed[c->request->needs.v[i].resource] += c->request->needs.v[i].amount;
 }
 
 void worker_uncommit(struct worker *w, const struct request_class *c)
 {
-	for (size_t i = 0; i < c->needs.n; i++) {
-		assert(w->committed[c->needs.v[i].resource] >= c->needs.v[i].amount);
-		w->committed[c->needs.v[i].resource] -= c->needs.v[i].amount;
+	for (size_t i = 0; i < c->request->needs.n; i++) {
+		assert(w->committed[c->request->needs.v[i].resource] >= c->request->needs.v[i].amount);
+		w->committed[c->request->needs.v[i].resource] -= c->request->needs.v[i].amount;
 	}
 }
 

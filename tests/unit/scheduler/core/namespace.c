@@ -89,6 +89,56 @@ Test(namespace, a_worker_reserved_for_none_serves_all)
 	world_fini(&w);
 }
 
+/* An open worker is left to those who have no other. */
+Test(namespace, its_own_workers_come_first)
+{
+	struct world w;
+	struct job *x, *y;
+	uint32_t open, of_x;
+	size_t n;
+
+	world_init(&w);
+	open = world_worker(&w, "open", "cpus=2");
+	of_x = world_reserved(&w, "of-x", "cpus=2", "x");
+	x = array_of(&w, "x", 2);
+	y = array_of(&w, "y", 2);
+	world_round(&w, &n);
+	given_to(&w, x, of_x, 2);
+	given_to(&w, y, open, 2);
+	x = array_of(&w, "x", 6);
+	world_done(&w, open, y, 0, 0);
+	world_round(&w, &n);
+	given_to(&w, x, open, 1);
+	world_fini(&w);
+}
+
+/* That one namespace finds no room spares others the search, but hides no room from them. */
+Test(namespace, a_full_cluster_is_full_for_those_who_may_use_no_more)
+{
+	struct group_spec small = {.name = slice_of("s"), .n_tasks = 4, .request = slice_of("cpus=1")};
+	struct group_spec big = {.name = slice_of("b"), .n_tasks = 1, .request = slice_of("cpus=4")};
+	struct world w;
+	struct job *a, *b, *x;
+	uint32_t open, of_x;
+	size_t n;
+
+	world_init(&w);
+	open = world_worker(&w, "open", "cpus=3");
+	of_x = world_reserved(&w, "of-x", "cpus=4", "x");
+	w.namespace = "a";
+	a = world_submit(&w, &big, 1, NULL); /* fits nowhere it may go */
+	w.namespace = "b";
+	b = world_submit(&w, &small, 1, NULL);
+	w.namespace = "x";
+	x = world_submit(&w, &big, 1, NULL);
+	world_round(&w, &n);
+	given_to(&w, a, open, 0);
+	given_to(&w, b, open, 3);
+	given_to(&w, x, of_x, 1);
+	cr_assert_eq(n, 4);
+	world_fini(&w);
+}
+
 /* Its input is at a worker it must not run at: bytes do not outweigh the reservation. */
 Test(namespace, inputs_do_not_draw_a_task_to_a_worker_of_another)
 {

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "scheduler/core/request.h"
 
 Test(request, equal_requests_written_differently_are_one_class)
@@ -18,16 +19,17 @@ Test(request, equal_requests_written_differently_are_one_class)
 	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2,cpus=0.5"), &c, &error), SC_OK);
 	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=0.5,gpu=2.0000"), &d, &error), SC_OK);
 	cr_assert_eq(c, d);
-	cr_assert_str_eq(c->text, "cpus=0.5,gpu=2");
+	cr_assert_str_eq(c->request->text, "cpus=0.5,gpu=2");
 	cr_assert_eq(requests_class(&r, slice_of("other"), slice_of("cpus=0.5,gpu=2"), &d, &error), SC_OK);
 	cr_assert_neq(c, d, "of another namespace");
-	cr_assert_str_eq(d->text, c->text);
+	cr_assert_eq(c->request, d->request);
+	cr_assert_str_eq(d->request->text, c->request->text);
 	cr_assert_str_eq(d->namespace->name, "other");
 	cr_assert_neq(d->namespace, c->namespace);
 	cr_assert_eq(a->namespace, c->namespace);
 	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=0"), &d, &error), SC_OK,
 		     "asks for nothing");
-	cr_assert_eq(d->needs.n, 0);
+	cr_assert_eq(d->request->needs.n, 0);
 	requests_fini(&r);
 	buf_fini(&error);
 }
@@ -60,7 +62,7 @@ Test(request, names_and_classes_are_bounded)
 Test(request, what_is_refused_takes_no_names)
 {
 	struct requests r;
-	struct request_class *c;
+	struct request_class *c, *first;
 	struct requests_mark before;
 	struct buf error;
 	char text[64];
@@ -73,14 +75,70 @@ Test(request, what_is_refused_takes_no_names)
 	}
 	cr_assert_eq(r.n_names, 1);
 	before = requests_mark(&r);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=1"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=1"), &first, &error), SC_OK);
 	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2,disk=1"), &c, &error), SC_OK);
+	request_class_drop(c);
+	request_class_drop(first);
 	requests_undo(&r, before);
 	cr_assert_eq(r.n_names, 1);
 	cr_assert_eq(r.n_classes, 0);
 	cr_assert_null(r.namespaces.by_name);
 	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2"), &c, &error), SC_OK);
-	cr_assert_str_eq(c->text, "gpu=2");
+	cr_assert_str_eq(c->request->text, "gpu=2");
 	requests_fini(&r);
 	buf_fini(&error);
+}
+
+/* What no job asks for any more makes room; however many there have been, only those in use count. */
+Test(request, classes_nobody_uses_are_forgotten)
+{
+	struct requests r;
+	struct request_class *kept = NULL, *c;
+	struct buf error;
+	char name[32];
+
+	buf_init(&error, 0);
+	cr_assert_eq(requests_init(&r), SC_OK);
+	for (unsigned i = 0; i < 2 * CLASSES_MAX; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		cr_assert_eq(requests_class(&r, slice_of(name), slice_of("cpus=2"), &c, &error), SC_OK);
+		if (i == 1)
+			kept = c;
+		else
+			request_class_drop(c);
+	}
+	cr_assert_eq(r.n_classes, 1);
+	cr_assert_eq(r.classes[0], kept);
+	cr_assert_eq(kept->number, 0);
+	cr_assert_eq(HASH_COUNT(r.namespaces.by_name), 1);
+	cr_assert_eq(requests_class(&r, slice_of("n1"), slice_of("cpus=2.0"), &c, &error), SC_OK);
+	cr_assert_eq(c, kept);
+	request_class_drop(c);
+	request_class_drop(kept);
+	cr_assert_null(r.by_text);
+	cr_assert_null(r.by_key);
+	requests_fini(&r);
+	buf_fini(&error);
+}
+
+Test(request, survives_any_failed_allocation)
+{
+	sc_err err = SC_NOMEM;
+
+	for (long n = 0; err != SC_OK; n++) {
+		struct request_class *c = NULL;
+		struct requests r;
+		struct buf error;
+
+		buf_init(&error, 0);
+		cr_assert_eq(requests_init(&r), SC_OK);
+		mem_fail_nth(n);
+		err = requests_class(&r, slice_of("x"), slice_of("cpus=2,gpu=1"), &c, &error);
+		mem_fail_nth(-1);
+		cr_assert(err == SC_OK || (err == SC_NOMEM && c == NULL));
+		cr_assert_eq(r.n_classes, err == SC_OK);
+		requests_fini(&r);
+		cr_assert_null(r.namespaces.by_name);
+		buf_fini(&error);
+	}
 }
