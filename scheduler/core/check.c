@@ -56,8 +56,14 @@ static sc_err check_edges(const struct job *j, uint32_t task, struct buf *error)
 	const struct task *t = &j->tasks[task];
 	uint32_t missing = 0, needed = 0;
 
-	for (uint32_t e = 0; e < job_n_inputs(j, task); e++)
-		missing += !task_is_available(&j->tasks[j->in[j->in_start[task] + e]]);
+	for (uint32_t e = 0; e < job_n_inputs(j, task); e++) {
+		const struct task *i = &j->tasks[j->in[j->in_start[task] + e]];
+
+		missing += !task_is_available(i);
+		if (t->state == TASK_WAITING && !task_is_available(i) &&
+		    (i->state == TASK_DONE || i->state == TASK_RELEASED))
+			WRONG("job %" PRIu64 " task %u waits for a lost result nobody computes again", j->id, task);
+	}
 	for (uint32_t e = 0; e < job_n_consumers(j, task); e++)
 		needed += !task_state_ended(j->tasks[j->out[j->out_start[task] + e]].state);
 	if (t->state == TASK_WAITING && (t->flags & TASK_DELAYED) == 0 && t->n_missing != missing)

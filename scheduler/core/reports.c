@@ -228,6 +228,17 @@ static int count_crash(struct core *c, struct job *j, uint32_t task, enum task_e
 	return 1;
 }
 
+/* What was lost is computed again if a task waits for it or a client wants it. */
+static void recompute_if_needed(struct core *c, struct job *j, uint32_t task)
+{
+	const struct task *t = &j->tasks[task];
+	int wanted =
+		(t->flags & TASK_WANTED) != 0 || ((j->groups[t->group].flags & GROUP_WANT) != 0 && !job_has_ended(j));
+
+	if (t->state == TASK_DONE && !task_is_available(t) && (t->n_needed > 0 || wanted))
+		task_recompute(c, j, task);
+}
+
 /* Looked for among the consumers of the input, which are in the order of their numbers. */
 static int is_input(const struct job *j, uint32_t task, uint32_t input)
 {
@@ -284,6 +295,8 @@ sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint3
 		task_set_failure(j, task, FAIL_WORKERS, FETCH_FAILURES_MAX, task, slice_of(text));
 		task_fail(c, j, task, EV_CRASH_LIMIT);
 	}
+	for (size_t i = 0; i < n; i++) /* this task may have failed, and others wait for them still */
+		recompute_if_needed(c, j, inputs[i]);
 	job_update(c, j, now_us);
 	return SC_OK;
 }
@@ -324,15 +337,8 @@ static void lose_outputs(struct core *c, const struct task_list *l)
 
 static void recompute_needed(struct core *c, const struct task_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		struct job *j = l->v[i].job;
-		struct task *t = &j->tasks[l->v[i].task];
-		int wanted = (t->flags & TASK_WANTED) != 0 ||
-			     ((j->groups[t->group].flags & GROUP_WANT) != 0 && !job_has_ended(j));
-
-		if (t->state == TASK_DONE && !task_is_available(t) && (t->n_needed > 0 || wanted))
-			task_recompute(c, j, l->v[i].task);
-	}
+	for (size_t i = 0; i < l->n; i++)
+		recompute_if_needed(c, l->v[i].job, l->v[i].task);
 }
 
 /* Nothing that was decided for it may reach a new worker that gets its number. */
