@@ -5,6 +5,8 @@
 #include "bench/bench.h"
 #include "bench/sim.h"
 
+#define VIOLATIONS_SHOWN 20u /* then it is enough */
+
 static int run(const struct scenario *s)
 {
 	struct sim_options o = sim_options_default;
@@ -22,11 +24,13 @@ static int run(const struct scenario *s)
 			violations++;
 			fprintf(stderr, "%s\n", buf_str(&why));
 		}
-	} while (n < param(s, "seeds") || clock_monotonic_us() - start < seconds * US_PER_S);
+	} while ((n < param(s, "seeds") || clock_monotonic_us() - start < seconds * US_PER_S) &&
+		 violations < VIOLATIONS_SHOWN);
 	buf_fini(&why);
 	emit(s, "seeds", (double)n, "1");
 	emit(s, "steps", (double)counts.steps, "1");
 	emit(s, "faults", (double)counts.faults, "1");
+	emit(s, "gang_tasks", (double)counts.gangs, "1");
 	emit(s, "violations", (double)violations, "1");
 	emit(s, "runs_per_s", (double)n * US_PER_S / (double)(clock_monotonic_us() - start), "1/s");
 	return violations > 0;

@@ -16,6 +16,10 @@
 #define WITH_NAMESPACES(s) ((s)->o->seed % 4 == 3)
 #define NAMESPACES	   3u
 
+/* In one of eight: gangs, and namespaces with weights and quotas. */
+#define WITH_GANGS(s) ((s)->o->seed % 8 == 3)
+#define GANG_TASKS    4u
+
 const struct sim_options sim_options_default = {1, 150, 6, 4, 16};
 
 enum sim_event {
@@ -216,6 +220,10 @@ static void submit(struct sim *s)
 						.retries = roll(s, 3),
 						.request = slice_of(requests[roll(s, 6)]),
 						.priority = (int64_t)roll(s, 3)};
+		if (WITH_GANGS(s) && PERCENT(s, 40)) {
+			groups[i].n_tasks = 1 + roll(s, GANG_TASKS);
+			groups[i].flags |= GROUP_GANG;
+		}
 		n += groups[i].n_tasks;
 	}
 	if (WITH_NAMESPACES(s))
@@ -295,6 +303,21 @@ static void client_step(struct sim *s)
 		break;
 	default:
 		break;
+	}
+}
+
+/* Weights for all namespaces, a quota for the first; both leave room for a gang of the largest request. */
+static void set_limits(struct sim *s)
+{
+	for (uint32_t i = 0; i < NAMESPACES; i++) {
+		struct namespace_limits l = {NAMESPACE_WEIGHT_ONE * (1 + roll(s, 3)), UINT64_MAX, UINT64_MAX};
+
+		if (i == 0) {
+			l.max_tasks = GANG_TASKS + roll(s, 8);
+			l.max_cpus = (2 * GANG_TASKS + roll(s, 8)) * (uint64_t)AMOUNT_ONE;
+		}
+		if (core_namespace_set(s->core, slice_of(namespaces[i]), &l) != SC_OK)
+			s->err = SC_NOMEM;
 	}
 }
 
@@ -548,9 +571,45 @@ static void carry_out(struct sim *s)
 	core_actions_done(s->core);
 }
 
+/* All tasks of a gang that have not ended were given out in this round, each to another worker. */
+static void check_gang(struct sim *s, const struct action *actions, size_t n, const struct action *first)
+{
+	const struct job *j = first->job;
+	uint32_t group = j->tasks[first->task].group, open = 0, given = 0;
+
+	for (uint32_t t = 0; t < j->n_tasks; t++)
+		open += j->tasks[t].group == group && !task_state_ended(j->tasks[t].state);
+	for (size_t i = 0; i < n; i++) {
+		const struct action *a = &actions[i];
+
+		if (a->kind != ACTION_ASSIGN || a->job != j || j->tasks[a->task].group != group)
+			continue;
+		given++;
+		for (size_t k = 0; k < i; k++)
+			if (actions[k].kind == ACTION_ASSIGN && actions[k].job == j &&
+			    j->tasks[actions[k].task].group == group && actions[k].worker == a->worker)
+				wrong(s, "two tasks of a gang are at one worker", j->id, a->task);
+	}
+	if (given != open)
+		wrong(s, "a gang does not start together", j->id, first->task);
+	s->counts->gangs++;
+}
+
+static void check_gangs(struct sim *s)
+{
+	size_t n;
+	const struct action *a = core_actions(s->core, &n);
+
+	for (size_t i = 0; i < n && s->err == SC_OK; i++)
+		if (a[i].kind == ACTION_ASSIGN && a[i].worker != NO_WORKER &&
+		    a[i].job->groups[a[i].job->tasks[a[i].task].group].class->gang_size > 0)
+			check_gang(s, a, n, &a[i]);
+}
+
 static void turn(struct sim *s)
 {
 	core_schedule(s->core, s->now_us);
+	check_gangs(s);
 	carry_out(s);
 	if (s->err == SC_OK && core_check(s->core, s->why) != SC_OK) {
 		buf_printf(s->why, " (seed %" PRIu64 " step %" PRIu64 ")", s->o->seed, s->counts->steps);
@@ -589,7 +648,8 @@ static void finish(struct sim *s)
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		if (s->workers[i].number != 0)
 			core_worker_set_status(s->core, s->workers[i].number, WORKER_ACTIVE);
-	join(s, "cpus=8,gpu=4", "");
+	for (uint32_t i = 0; i < (WITH_GANGS(s) ? GANG_TASKS : 1); i++)
+		join(s, "cpus=8,gpu=4", "");
 	while (s->err == SC_OK && (!all_ended(s) || messages_under_way(s)) && steps++ < FINISH_STEPS) {
 		for (size_t i = 0; i < WORKERS_MAX; i++)
 			if (s->workers[i].number != 0)
@@ -613,11 +673,21 @@ static void finish(struct sim *s)
 
 sc_err sim_run(const struct sim_options *o, struct sim_counts *counts, struct buf *why)
 {
-	struct core_options co = {1000000, 3, 3, 20000, 100000, 20000};
+	struct core_options co = {
+		.max_tasks = 1000000,
+		.jobs_kept = 3,
+		.crash_limit = 3,
+		.retry_delay_us = 20000,
+		.retry_delay_max_us = 100000,
+		.prefetch_us = 20000,
+		.reserve_after_us = 50000,
+	};
 	struct sim s = {.o = o, .counts = counts, .why = why, .random = o->seed, .now_us = 1000000};
 
 	if (core_new(&co, &s.core) != SC_OK)
 		return SC_NOMEM;
+	if (WITH_GANGS(&s))
+		set_limits(&s);
 	for (unsigned i = 0; i < o->steps && s.err == SC_OK; i++) {
 		uint32_t what = roll(&s, 100);
 

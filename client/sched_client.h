@@ -105,7 +105,8 @@ enum sc_group_flag {
 	SC_GROUP_ARRAY = 1, /* keys are NAME-INDEX even for a single task */
 	SC_GROUP_ITEMS = 2, /* every task has an item (set by itself when items are given) */
 	SC_GROUP_KEEP = 4,  /* keep results until the job is forgotten, even when all consumers have ended */
-	SC_GROUP_WANT = 8   /* the results will be fetched: compute them again when lost */
+	SC_GROUP_WANT = 8,  /* the results will be fetched: compute them again when lost */
+	SC_GROUP_GANG = 16  /* its tasks start together, each at another worker, or none does; at most 1000 */
 };
 
 /* "running", "failed" ...; "?" for a number that is not known.  Static; any thread. */

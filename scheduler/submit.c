@@ -8,7 +8,7 @@
 #define KIND_MAX	  255u /* as in group_define */
 #define ITEM_MAX_BYTES	  65536u
 #define REQUEST_MAX_BYTES 4096u
-#define FLAGS_KNOWN	  (GROUP_ARRAY | GROUP_ITEMS | GROUP_KEEP | GROUP_WANT)
+#define FLAGS_KNOWN	  (GROUP_ARRAY | GROUP_ITEMS | GROUP_KEEP | GROUP_WANT | GROUP_GANG)
 
 /* A column of one value per group, or an empty one for the default. */
 static sc_err check_column(const char *name, const struct column *c, size_t n, int may_be_empty, struct buf *error)

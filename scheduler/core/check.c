@@ -26,6 +26,8 @@ static int is_queued(const struct job *j, uint32_t task)
 {
 	const struct run_queue *q = j->groups[j->tasks[task].group].queue;
 
+	if (q->gang != NULL)
+		return q->at != NOT_IN_HEAP || !ready_gang_is_complete(q);
 	return q->at != NOT_IN_HEAP &&
 	       ((j->tasks[task].flags & TASK_QUEUED) != 0 || (task >= q->range_next && task < q->range_end));
 }
@@ -36,7 +38,9 @@ static sc_err check_places(const struct core *c, const struct job *j, uint32_t t
 
 	if (task_state_in_flight(t->state) && t->worker == NO_WORKER)
 		WRONG("job %" PRIu64 " task %u is %s at no worker", j->id, task, const_name_TASK(t->state));
-	if (!task_state_in_flight(t->state) && t->state != TASK_CANCELLED && t->worker != NO_WORKER)
+	/* A cancelled task is still being stopped, and so is one that failed with its gang. */
+	if (!task_state_in_flight(t->state) && t->state != TASK_CANCELLED && t->worker != NO_WORKER &&
+	    (t->state != TASK_FAILED || j->groups[t->group].class->gang_size == 0))
 		WRONG("job %" PRIu64 " task %u is %s but a worker has it", j->id, task, const_name_TASK(t->state));
 	if (t->worker != NO_WORKER &&
 	    (core_worker(c, t->worker) == NULL || !in_list(&c->workers[t->worker]->in_flight, j, task)))
@@ -113,7 +117,7 @@ static sc_err check_job(const struct core *c, const struct job *j, uint64_t *rea
 	return SC_OK;
 }
 
-static sc_err check_worker(const struct worker *w, struct buf *error)
+static sc_err check_worker(const struct core *c, const struct worker *w, struct buf *error)
 {
 	uint64_t committed[RESOURCES_MAX] = {0}, held = 0;
 
@@ -136,6 +140,14 @@ static sc_err check_worker(const struct worker *w, struct buf *error)
 			WRONG("worker %s holds the output of a task that does not know of it", w->name);
 		held += t->result_bytes + (t->detail != NULL ? t->detail->stderr_bytes : 0);
 	}
+	if (bits_has(&c->active, w->number) != (w->status == WORKER_ACTIVE))
+		WRONG("worker %s is %s, but counts as %s", w->name, const_name_WORKER(w->status),
+		      bits_has(&c->active, w->number) ? "active" : "not active");
+	for (size_t r = 0; r < c->requests.n_names; r++)
+		if (w->status == WORKER_ACTIVE && committed[r] < w->capacity[r] && !bits_has(&c->idle, w->number))
+			WRONG("worker %s has room nobody knows of", w->name);
+	if ((w->reserved != NULL) != bits_has(&c->reserved, w->number))
+		WRONG("worker %s is kept free, or not, and nobody knows", w->name);
 	if (held != w->held_bytes)
 		WRONG("worker %s holds %" PRIu64 " bytes, not %" PRIu64, w->name, held, w->held_bytes);
 	for (uint32_t r = 0; r < RESOURCES_MAX; r++)
@@ -168,10 +180,28 @@ static sc_err check_users(const struct core *c, struct buf *error)
 	}
 	mem_free(users);
 	for (n = r->namespaces.by_name; n != NULL && err == SC_OK; n = n->hh.next) {
+		uint64_t n_tasks = 0, cpus = 0;
 		size_t n_workers = 0;
 
-		for (uint32_t i = 1; i < c->workers_end; i++)
-			n_workers += c->workers[i] != NULL && c->workers[i]->namespace == n;
+		for (uint32_t i = 1; i < c->workers_end; i++) {
+			const struct worker *w = c->workers[i];
+
+			n_workers += w != NULL && w->namespace == n;
+			for (size_t k = 0; w != NULL && k < w->in_flight.n; k++) {
+				const struct job *of = w->in_flight.v[k].job;
+				const struct request_class *cl =
+					of->groups[of->tasks[w->in_flight.v[k].task].group].class;
+
+				n_tasks += cl->namespace == n;
+				cpus += cl->namespace == n ? cl->request->cpus : 0;
+			}
+		}
+		if (n_tasks != n->n_tasks || cpus != n->cpus) {
+			buf_printf(error,
+				   "namespace %s uses %" PRIu64 " tasks and %" PRIu64 ", not %" PRIu64 " and %" PRIu64,
+				   n->name, n_tasks, cpus, n->n_tasks, n->cpus);
+			return SC_BAD_STATE;
+		}
 		if (n_workers != n->n_workers) {
 			buf_printf(error, "namespace %s has %zu workers, not %zu", n->name, n_workers, n->n_workers);
 			err = SC_BAD_STATE;
@@ -193,7 +223,7 @@ sc_err core_check(const struct core *c, struct buf *error)
 	}
 	for (uint32_t i = 1; i < c->workers_end && err == SC_OK; i++)
 		if (c->workers[i] != NULL)
-			err = check_worker(c->workers[i], error);
+			err = check_worker(c, c->workers[i], error);
 	for (size_t i = 0; i < c->requests.n_classes && err == SC_OK; i++) {
 		if (ready[i] != c->requests.classes[i]->n_ready) {
 			buf_printf(error, "class %s of namespace %s has %" PRIu64 " ready, not %" PRIu64,

@@ -57,6 +57,10 @@ void core_free(struct core *c)
 	for (uint32_t i = 1; i < c->workers_end; i++)
 		worker_free(c->workers[i]);
 	mem_free(c->workers);
+	bits_fini(&c->active);
+	bits_fini(&c->idle);
+	bits_fini(&c->touched);
+	bits_fini(&c->reserved);
 	requests_fini(&c->requests);
 	mem_free(c->delays);
 	mem_free(c->actions);
@@ -176,6 +180,10 @@ sc_err core_worker_add(struct core *c, const struct worker_spec *spec, uint64_t 
 	if (err != SC_OK)
 		return err;
 	err = worker_number(c, &w->number);
+	if (err == SC_OK &&
+	    (bits_reserve(&c->active, w->number + 1) != 0 || bits_reserve(&c->idle, w->number + 1) != 0 ||
+	     bits_reserve(&c->touched, w->number + 1) != 0 || bits_reserve(&c->reserved, w->number + 1) != 0))
+		err = SC_NOMEM;
 	if (err != SC_OK) {
 		worker_free(w);
 		return err;
@@ -188,7 +196,7 @@ sc_err core_worker_add(struct core *c, const struct worker_spec *spec, uint64_t 
 	}
 	c->workers[w->number] = w;
 	c->n_workers++;
-	c->stamp++;
+	room_update(c, w);
 	*number = w->number;
 	return SC_OK;
 }
@@ -200,7 +208,20 @@ void core_worker_set_status(struct core *c, uint32_t number, unsigned status)
 	if (w == NULL)
 		return;
 	w->status = (uint8_t)status;
-	c->stamp++;
+	room_update(c, w);
+}
+
+sc_err core_namespace_set(struct core *c, struct slice name, const struct namespace_limits *limits)
+{
+	if (!text_is_name(name.p, name.n) || limits->weight == 0 || limits->weight > NAMESPACE_WEIGHT_MAX)
+		return SC_INVALID;
+	c->stamp++; /* more may be given now */
+	return namespace_set_limits(&c->requests.namespaces, name, limits);
+}
+
+const struct namespace *core_namespace(const struct core *c, struct slice name)
+{
+	return namespace_find(&c->requests.namespaces, name);
 }
 
 /* ---- jobs ----------------------------------------------------------------------------------------------------- */

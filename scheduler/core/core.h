@@ -29,7 +29,8 @@ struct core_options {
 	uint64_t jobs_kept;
 	uint32_t crash_limit;
 	uint64_t retry_delay_us, retry_delay_max_us;
-	uint64_t prefetch_us; /* work to keep queued at each worker */
+	uint64_t prefetch_us;	   /* work to keep queued at each worker */
+	uint64_t reserve_after_us; /* a request passed over for this long has a worker kept free for it */
 };
 
 enum action_kind {
@@ -82,6 +83,10 @@ struct worker *core_worker(const struct core *c, uint32_t number); /* NULL: no s
 struct worker *core_worker_by_name(const struct core *c, struct slice name);
 uint32_t core_workers_end(const struct core *c); /* numbers are below this */
 size_t core_n_workers(const struct core *c);
+
+/* What a namespace may have in flight, and its share of the room.  SC_INVALID (the name), SC_NOMEM. */
+sc_err core_namespace_set(struct core *c, struct slice name, const struct namespace_limits *limits);
+const struct namespace *core_namespace(const struct core *c, struct slice name); /* NULL: nobody uses it */
 
 /* ---- jobs -- */
 

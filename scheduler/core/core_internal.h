@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "base/bits.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/ready.h"
 
@@ -24,7 +25,13 @@ struct core {
 	uint32_t workers_end;
 	size_t cap_workers, n_workers;
 	struct worker *workers_by_name;
-	uint32_t cursor; /* where the next round begins to look for room */
+	uint32_t cursor;      /* where the next round begins to look for room */
+	struct bits active;   /* workers that take tasks */
+	struct bits idle;     /* of those: with something that no task in flight asks for */
+	struct bits touched;  /* with more room than after the last round */
+	struct bits reserved; /* kept free for a class */
+	uint64_t n_passes;
+	double bytes_per_us; /* that move from worker to worker, moving average; 0: not known */
 
 	struct job_list jobs;	/* oldest first */
 	struct job_list ended;	/* first ended first; remembered */
@@ -72,6 +79,8 @@ void task_close(struct core *c, struct job *j, uint32_t task);
 /* Fail for good, and all that depend on it.  The detail of the task is filled by the caller or with task_set_failure.
  */
 void task_fail(struct core *c, struct job *j, uint32_t task, enum task_event ev);
+/* The same without what follows for its gang. */
+void task_fail_one(struct core *c, struct job *j, uint32_t task, enum task_event ev);
 void task_set_failure(struct job *j, uint32_t task, uint32_t cause, uint32_t status, uint32_t culprit,
 		      struct slice text);
 /* The result was there and is not any more: consumers wait (again). */
@@ -84,6 +93,26 @@ void task_make_ready(struct core *c, struct job *j, uint32_t task);
 void job_update(struct core *c, struct job *j, uint64_t now_us);
 void job_reopen(struct core *c, struct job *j);
 void job_start(struct core *c, struct job *j);
+
+/* room.c - which workers have room */
+/* The worker gets a task of the class, or has answered for one. */
+void room_commit(struct core *c, struct worker *w, struct request_class *cl);
+void room_uncommit(struct core *c, struct worker *w, struct request_class *cl);
+/* It joined, or its status changed. */
+void room_update(struct core *c, struct worker *w);
+/* It is gone, and all it had was uncommitted. */
+void room_forget(struct core *c, struct worker *w);
+/* Keep what the class needs free at the worker, against all that comes after it. */
+void room_reserve(struct core *c, struct worker *w, struct request_class *cl);
+void room_release(struct core *c, struct worker *w);
+
+/* gang.c; nothing happens when the task is of no gang */
+/* The task has to start again: so do the others that have not ended. */
+void gang_call_back(struct core *c, struct job *j, uint32_t task);
+/* The task has failed for good: so do the others. */
+void gang_fail(struct core *c, struct job *j, uint32_t task);
+/* The task has ended well: it may have been all the others waited for. */
+void gang_ended_one(struct core *c, struct job *j, uint32_t task);
 
 /* delays.c */
 sc_err core_delay(struct core *c, struct job *j, uint32_t task, uint64_t due_us);

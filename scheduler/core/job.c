@@ -11,6 +11,7 @@
 #include "scheduler/core/worker.h"
 
 #define CYCLE_SHOWN 20u
+#define GANG_MAX    1000u /* tasks that have to start together */
 
 static void detail_free(struct task_detail *d)
 {
@@ -175,6 +176,7 @@ static sc_err make_group(struct requests *r, struct job *j, const struct job_spe
 {
 	const struct group_spec *s = &spec->groups[i];
 	struct group *g = &j->groups[i];
+	uint32_t gang_size = (s->flags & GROUP_GANG) != 0 ? s->n_tasks : 0;
 	sc_err err = check_name("group", s->name, error);
 
 	if (err != SC_OK)
@@ -188,15 +190,21 @@ static sc_err make_group(struct requests *r, struct job *j, const struct job_spe
 		buf_printf(error, "group '%.*s' has no tasks", (int)s->name.n, s->name.p);
 		return SC_INVALID;
 	}
+	if (gang_size > GANG_MAX) {
+		buf_printf(error, "group '%.*s': a gang has at most %u tasks, not %u", (int)s->name.n, s->name.p,
+			   GANG_MAX, gang_size);
+		return SC_LIMIT;
+	}
 	if ((UINT64_MAX - s->index_first) / (s->index_step == 0 ? 1 : s->index_step) < s->n_tasks - 1) {
 		buf_printf(error, "group '%.*s': its last index is beyond 2^64", (int)s->name.n, s->name.p);
 		return SC_INVALID;
 	}
-	if (i > 0 && slice_equal(s->request, spec->groups[i - 1].request)) { /* usual, and spares reading it again */
+	if (gang_size == 0 && i > 0 && j->groups[i - 1].class->gang_size == 0 &&
+	    slice_equal(s->request, spec->groups[i - 1].request)) { /* usual, and spares reading it again */
 		g->class = j->groups[i - 1].class;
 		g->class->n_users++;
 	} else {
-		err = requests_class(r, spec->namespace, s->request, &g->class, error);
+		err = requests_class(r, spec->namespace, s->request, gang_size, &g->class, error);
 	}
 	if (err != SC_OK)
 		return err;
@@ -253,12 +261,39 @@ static sc_err make_groups(struct requests *r, struct job *j, const struct job_sp
 	return err;
 }
 
+/* The number of a task's group, also before the tasks know theirs. */
+static uint32_t group_at(const struct job *j, uint32_t task)
+{
+	uint32_t lo = 0, hi = j->n_groups;
+
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (j->groups[mid].first_task <= task)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 /* ---- edges ---------------------------------------------------------------------------------------------------- */
+
+/* The gang a task is of, before the tasks know their groups; or NULL. */
+static const struct group *gang_at(const struct job *j, uint32_t task)
+{
+	const struct group *g = &j->groups[group_at(j, task)];
+
+	return g->class->gang_size > 0 ? g : NULL;
+}
 
 static sc_err check_edges(const struct job *j, const struct job_spec *spec, int *forward, struct buf *error)
 {
 	char a[JOB_KEY_MAX];
+	int has_gangs = 0;
 
+	for (uint32_t g = 0; g < j->n_groups; g++)
+		has_gangs |= j->groups[g].class->gang_size > 0;
 	*forward = 1; /* every input has a smaller number: no cycle possible */
 	for (uint32_t t = 0; t < j->n_tasks; t++) {
 		for (uint32_t e = spec->in_start[t]; e < spec->in_start[t + 1]; e++) {
@@ -269,6 +304,11 @@ static sc_err check_edges(const struct job *j, const struct job_spec *spec, int 
 			}
 			if (spec->in[e] >= t)
 				*forward = 0;
+			if (has_gangs && gang_at(j, t) != NULL && gang_at(j, t) == gang_at(j, spec->in[e])) {
+				buf_printf(error, "task '%s' takes input from a task of its own gang: none could start",
+					   job_key(j, t, a, sizeof(a)));
+				return SC_INVALID;
+			}
 		}
 	}
 	return SC_OK;
@@ -441,18 +481,8 @@ sc_err job_new(struct requests *r, const struct job_spec *spec, struct job **out
 
 const char *job_key(const struct job *j, uint32_t task, char *buf, size_t cap)
 {
-	const struct group *g;
-	uint32_t lo = 0, hi = j->n_groups;
+	const struct group *g = &j->groups[group_at(j, task)];
 
-	while (hi - lo > 1) { /* also right before the tasks know their groups */
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (j->groups[mid].first_task <= task)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	g = &j->groups[lo];
 	if ((g->flags & GROUP_ARRAY) != 0)
 		snprintf(buf, cap, "%s-%" PRIu64, g->name, g->index_first + (task - g->first_task) * g->index_step);
 	else

@@ -1,27 +1,64 @@
 /* namespace.c - see namespace.h. */
 #include "scheduler/core/namespace.h"
 
-#include "base/mem.h"
+#include <assert.h>
 
-sc_err namespace_take(struct namespaces *all, struct slice name, struct namespace **out)
+#include "base/mem.h"
+#include "scheduler/core/request.h"
+
+#define USE_OF_A_TASK (AMOUNT_ONE / 100) /* besides its cpus */
+
+void namespaces_init(struct namespaces *all)
+{
+	*all = (struct namespaces){0};
+	TAILQ_INIT(&all->active);
+}
+
+void namespaces_fini(struct namespaces *all)
+{
+	struct namespace *n, *next;
+
+	HASH_ITER (hh, all->by_name, n, next)
+		if (n->is_set)
+			namespace_drop(n);
+}
+
+struct namespace *namespace_find(const struct namespaces *all, struct slice name)
 {
 	struct namespace *n;
 
 	HASH_FIND(hh, all->by_name, name.p, name.n, n);
-	if (n == NULL) {
-		n = mem_calloc(1, sizeof(*n));
-		if (n == NULL)
-			return SC_NOMEM;
-		n->home = all;
-		n->name = slice_dup(name);
-		if (n->name != NULL)
-			HASH_ADD_KEYPTR(hh, all->by_name, n->name, name.n, n);
-		if (n->name == NULL || n->hh.tbl == NULL) {
-			mem_free(n->name);
-			mem_free(n);
-			return SC_NOMEM;
-		}
+	return n;
+}
+
+static struct namespace *namespace_new(struct namespaces *all, struct slice name)
+{
+	struct namespace *n = mem_calloc(1, sizeof(*n));
+
+	if (n == NULL)
+		return NULL;
+	n->home = all;
+	n->limits = (struct namespace_limits){NAMESPACE_WEIGHT_ONE, UINT64_MAX, UINT64_MAX};
+	TAILQ_INIT(&n->classes);
+	n->name = slice_dup(name);
+	if (n->name != NULL)
+		HASH_ADD_KEYPTR(hh, all->by_name, n->name, name.n, n);
+	if (n->name == NULL || n->hh.tbl == NULL) {
+		mem_free(n->name);
+		mem_free(n);
+		return NULL;
 	}
+	return n;
+}
+
+sc_err namespace_take(struct namespaces *all, struct slice name, struct namespace **out)
+{
+	struct namespace *n = namespace_find(all, name);
+
+	if (n == NULL)
+		n = namespace_new(all, name);
+	if (n == NULL)
+		return SC_NOMEM;
 	n->n_users++;
 	*out = n;
 	return SC_OK;
@@ -31,7 +68,96 @@ void namespace_drop(struct namespace *n)
 {
 	if (n == NULL || --n->n_users > 0)
 		return;
+	assert(TAILQ_EMPTY(&n->classes));
 	HASH_DELETE(hh, n->home->by_name, n);
 	mem_free(n->name);
 	mem_free(n);
+}
+
+sc_err namespace_set_limits(struct namespaces *all, struct slice name, const struct namespace_limits *limits)
+{
+	struct namespace *n = namespace_find(all, name);
+	sc_err err = SC_OK;
+
+	if (n == NULL || !n->is_set)
+		err = namespace_take(all, name, &n);
+	if (err != SC_OK)
+		return err;
+	n->is_set = 1;
+	n->limits = *limits;
+	return SC_OK;
+}
+
+/* It has no task that is ready any more. */
+static void unlink_class(struct request_class *cl)
+{
+	struct namespace *n = cl->namespace;
+
+	cl->is_blocked = 0; /* the next one to become ready is looked at afresh */
+	TAILQ_REMOVE(&n->classes, cl, ready_link);
+	if (TAILQ_EMPTY(&n->classes))
+		TAILQ_REMOVE(&n->home->active, n, active_link);
+}
+
+void namespace_count_ready(struct request_class *cl, int is_ready)
+{
+	struct namespace *n = cl->namespace;
+
+	if (is_ready) {
+		n->home->n_ready++;
+		if (cl->n_ready++ > 0)
+			return;
+		if (TAILQ_EMPTY(&n->classes))
+			TAILQ_INSERT_TAIL(&n->home->active, n, active_link);
+		TAILQ_INSERT_TAIL(&n->classes, cl, ready_link);
+		return;
+	}
+	assert(cl->n_ready > 0);
+	n->home->n_ready--;
+	if (--cl->n_ready == 0)
+		unlink_class(cl);
+}
+
+void namespace_forget_class(struct request_class *cl)
+{
+	if (cl->n_ready == 0)
+		return;
+	cl->namespace->home->n_ready -= cl->n_ready;
+	cl->n_ready = 0;
+	unlink_class(cl);
+}
+
+void namespace_count_used(struct request_class *cl, int is_used)
+{
+	struct namespace *n = cl->namespace;
+
+	if (is_used) {
+		n->n_tasks++;
+		n->cpus += cl->request->cpus;
+	} else {
+		assert(n->n_tasks > 0 && n->cpus >= cl->request->cpus);
+		n->n_tasks--;
+		n->cpus -= cl->request->cpus;
+	}
+}
+
+uint64_t namespace_room(const struct request_class *cl)
+{
+	const struct namespace *n = cl->namespace;
+	uint64_t tasks = n->limits.max_tasks, cpus = UINT64_MAX;
+
+	tasks = tasks > n->n_tasks ? tasks - n->n_tasks : 0;
+	if (cl->request->cpus > 0 && n->limits.max_cpus != UINT64_MAX)
+		cpus = n->limits.max_cpus > n->cpus ? (n->limits.max_cpus - n->cpus) / cl->request->cpus : 0;
+	return tasks < cpus ? tasks : cpus;
+}
+
+static uint64_t use_of(const struct namespace *n)
+{
+	return n->cpus + n->n_tasks * USE_OF_A_TASK;
+}
+
+int namespace_before(const struct namespace *a, const struct namespace *b)
+{
+	return (double)use_of(a) * b->limits.weight < (double)use_of(b) * a->limits.weight;
 }

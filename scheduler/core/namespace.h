@@ -1,22 +1,43 @@
 /*
- * namespace.h - names of namespaces, interned: equal names are one object, so that the scheduling round compares
- * pointers.
+ * namespace.h - namespaces: what each may use, what it uses, which of its requests have tasks that are ready.
  *
- * Counted: classes of requests and workers that are reserved hold a reference each, and with the last the name goes.
- * Names nobody uses any more therefore take no memory, however many there have been.
+ * Interned: equal names are one object, so that the scheduling round compares pointers.  Counted: classes of requests,
+ * workers that are reserved and settings that differ from the usual hold a reference each, and with the last the
+ * namespace goes.  Names nobody uses any more therefore take no memory, however many there have been.
+ *
+ * Room is shared by weight: the next task given out is of the namespace that uses least for its weight.  What counts is
+ * what its tasks in flight ask for: their cpus, and a little for each task, lest those without any were free.
  */
 #ifndef SCHEDULER_CORE_NAMESPACE_H
 #define SCHEDULER_CORE_NAMESPACE_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/hash.h"
 #include "base/slice.h"
 #include "proto/sched_error.h"
 
+struct request_class;
+
+#define NAMESPACE_WEIGHT_ONE 1000u
+#define NAMESPACE_WEIGHT_MAX 1000000u
+
+/* How much a namespace may have in flight, and its share. */
+struct namespace_limits {
+	uint32_t weight;    /* NAMESPACE_WEIGHT_ONE is the usual share */
+	uint64_t max_tasks; /* UINT64_MAX: no limit */
+	uint64_t max_cpus;  /* ten-thousandths; UINT64_MAX: no limit */
+};
+
+TAILQ_HEAD(namespace_list, namespace);
+
 /* All zero: none.  Must not move while there are any. */
 struct namespaces {
 	struct namespace *by_name;
+	struct namespace_list active; /* those with tasks that are ready */
+	uint64_t n_ready;	      /* tasks */
 };
 
 struct namespace
@@ -25,11 +46,40 @@ struct namespace
 	size_t n_users;
 	size_t n_workers; /* that are reserved for it */
 	struct namespaces *home;
+	struct namespace_limits limits;
+	int is_set;			     /* the limits hold a reference */
+	uint64_t n_tasks, cpus;		     /* in flight */
+	uint64_t passed_over;		     /* the pass in which nothing more can be given to it */
+	TAILQ_HEAD(, request_class) classes; /* those with tasks that are ready */
+	TAILQ_ENTRY(namespace) active_link;
 	UT_hash_handle hh;
 };
+
+void namespaces_init(struct namespaces *all);
+/* Nobody but settings uses any by then. */
+void namespaces_fini(struct namespaces *all);
 
 /* The one of this name, with one more user.  SC_NOMEM. */
 sc_err namespace_take(struct namespaces *all, struct slice name, struct namespace **out);
 void namespace_drop(struct namespace *n); /* NULL is fine */
+struct namespace *namespace_find(const struct namespaces *all, struct slice name);
+
+/* It is remembered from now on, whoever uses it.  SC_NOMEM. */
+sc_err namespace_set_limits(struct namespaces *all, struct slice name, const struct namespace_limits *limits);
+
+/* A task of the class has become ready (1), or is not any more (0). */
+void namespace_count_ready(struct request_class *cl, int is_ready);
+
+/* The class goes. */
+void namespace_forget_class(struct request_class *cl);
+
+/* A task of the class is given out (1), or has come back (0). */
+void namespace_count_used(struct request_class *cl, int is_used);
+
+/* How many more tasks of the class its quota allows. */
+uint64_t namespace_room(const struct request_class *cl);
+
+/* Whether the next task should rather be one of a than of b. */
+int namespace_before(const struct namespace *a, const struct namespace *b);
 
 #endif

@@ -111,6 +111,49 @@ static void task_down(struct run_queue *q)
 	q->heap[i] = t;
 }
 
+/* ---- gangs ------------------------------------------------------------------------------------------------------ */
+
+uint32_t ready_gang_size(const struct run_queue *q)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < q->gang->n_tasks; k++)
+		n += q->job->tasks[q->gang->first_task + k].state == TASK_READY;
+	return n;
+}
+
+uint32_t ready_of_gang(const struct run_queue *q, uint32_t n)
+{
+	for (uint32_t k = 0; k < q->gang->n_tasks; k++)
+		if (q->job->tasks[q->gang->first_task + k].state == TASK_READY && n-- == 0)
+			return q->gang->first_task + k;
+	return UINT32_MAX;
+}
+
+/* None waits, and none is still out from an earlier start. */
+int ready_gang_is_complete(const struct run_queue *q)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < q->gang->n_tasks; k++) {
+		const struct task *t = &q->job->tasks[q->gang->first_task + k];
+
+		if (t->state != TASK_READY && !task_state_ended(t->state))
+			return 0;
+		n += t->state == TASK_READY;
+	}
+	return n > 0;
+}
+
+static sc_err push_gang(struct run_queue *q)
+{
+	if (q->at != NOT_IN_HEAP || !ready_gang_is_complete(q))
+		return SC_OK;
+	return class_insert(q->class, q);
+}
+
+/* ---- what is next ----------------------------------------------------------------------------------------------- */
+
 static int run_queue_is_empty(const struct run_queue *q)
 {
 	return q->range_next == q->range_end && q->n_heap == 0;
@@ -122,6 +165,8 @@ sc_err ready_push(struct job *j, uint32_t task)
 	struct task *t = &j->tasks[task];
 	void *p;
 
+	if (q->gang != NULL)
+		return push_gang(q);
 	if ((t->flags & TASK_QUEUED) != 0 || (task >= q->range_next && task < q->range_end))
 		return SC_OK; /* a stale entry comes to life again */
 	if (q->at == NOT_IN_HEAP) {
@@ -156,6 +201,8 @@ static int range_is_next(const struct run_queue *q)
 
 uint32_t ready_peek(const struct run_queue *q)
 {
+	if (q->gang != NULL)
+		return ready_of_gang(q, 0);
 	return range_is_next(q) ? q->range_next : q->heap[0];
 }
 
@@ -176,6 +223,8 @@ static uint32_t take(struct run_queue *q)
 /* Drop stale entries from the front; 0 when nothing is left. */
 static int settle(struct run_queue *q)
 {
+	if (q->gang != NULL)
+		return ready_gang_is_complete(q);
 	while (!run_queue_is_empty(q)) {
 		if (q->job->tasks[ready_peek(q)].state == TASK_READY)
 			return 1;
@@ -205,7 +254,7 @@ struct run_queue *ready_top(struct request_class *c)
 
 static int same_queue(const struct group *a, const struct group *b)
 {
-	return a->class == b->class && a->priority == b->priority;
+	return a->class == b->class && a->priority == b->priority && a->class->gang_size == 0;
 }
 
 static int compare_groups(const void *a, const void *b)
@@ -226,6 +275,7 @@ static struct run_queue *queue_new(struct job *j, const struct group *g)
 	q->job = j;
 	q->class = g->class;
 	q->priority = g->priority;
+	q->gang = g->class->gang_size > 0 ? g : NULL;
 	q->at = NOT_IN_HEAP;
 	q->next = j->queues;
 	j->queues = q;

@@ -5,6 +5,8 @@
  * one job, class and priority in the order of their numbers.  A run queue is a range of numbers (an array job of a
  * million tasks is two integers) and a heap for those that become ready out of order.
  *
+ * The tasks of a gang have a queue of their own, which counts as empty until all of them that have not ended are ready.
+ *
  * Entries are removed lazily: what is popped and not in state ready any more is skipped.  TASK_QUEUED makes sure that a
  * task has one entry in the heap at most, so stale entries never exceed the number of tasks.
  */
@@ -22,6 +24,7 @@
 struct run_queue {
 	struct job *job;
 	struct request_class *class;
+	const struct group *gang; /* NULL, or the group whose tasks all start together: the queue is that group */
 	int64_t priority;
 	uint32_t range_next, range_end;
 	uint32_t *heap; /* smallest number first */
@@ -41,6 +44,13 @@ sc_err ready_push(struct job *j, uint32_t task);
 
 /* The most urgent run queue of a class that holds a task in state ready, or NULL; stale entries are dropped. */
 struct run_queue *ready_top(struct request_class *c);
+
+/* The n-th task of a gang that is ready, or UINT32_MAX; and how many there are. */
+uint32_t ready_of_gang(const struct run_queue *q, uint32_t n);
+uint32_t ready_gang_size(const struct run_queue *q);
+
+/* Whether the tasks of a gang that have not ended can all start. */
+int ready_gang_is_complete(const struct run_queue *q);
 
 /* The next task of a run queue that ready_top returned, without and with taking it out. */
 uint32_t ready_peek(const struct run_queue *q);

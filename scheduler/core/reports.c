@@ -29,12 +29,11 @@ static struct worker *answered(struct core *c, uint32_t worker, struct job *j, u
 	if (w == NULL)
 		return NULL;
 	task_list_remove(&w->in_flight, j, task);
-	worker_uncommit(w, j->groups[j->tasks[task].group].class);
+	room_uncommit(c, w, j->groups[j->tasks[task].group].class);
 	j->tasks[task].worker = NO_WORKER;
 	j->n_unanswered--;
 	w->n_ended++;
 	job_set_ran_on(j, task, w);
-	c->stamp++;
 	return w;
 }
 
@@ -119,6 +118,7 @@ sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t t
 	if (!task_state_in_flight(j->tasks[task].state))
 		return stale_answer(c, worker, j, task, o);
 	g = &j->groups[j->tasks[task].group];
+	w->mean_us += MEAN_WEIGHT * ((float)o->elapsed_us - w->mean_us);
 	if (g->mean_us < 0.0f)
 		g->mean_us = (float)o->elapsed_us;
 	else
@@ -135,6 +135,7 @@ sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t t
 			task_recompute(c, j, task);
 		release_if_unneeded(c, j, task);
 	}
+	gang_ended_one(c, j, task);
 	job_update(c, j, now_us);
 	return SC_OK;
 }
@@ -173,6 +174,7 @@ static void retry_later(struct core *c, struct job *j, uint32_t task, uint64_t n
 {
 	uint64_t delay = retry_delay_us(c, j->tasks[task].detail->failures);
 
+	gang_call_back(c, j, task);
 	task_event(c, j, task, EV_RETRY_LATER);
 	if (delay > 0)
 		(void)core_delay(c, j, task, now_us + delay); /* no memory: it is tried again at once */
@@ -286,6 +288,7 @@ sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint3
 	}
 	d = job_task_detail(j, task);
 	if (d != NULL && ++d->fetch_failures < FETCH_FAILURES_MAX) {
+		gang_call_back(c, j, task);
 		task_event(c, j, task, EV_INPUT_LOST);
 		j->tasks[task].n_missing = 0;
 		task_settle(c, j, task);
@@ -318,6 +321,7 @@ static void take_back(struct core *c, const struct task_list *l)
 			continue; /* cancelled before */
 		if (was_running && count_crash(c, j, task, EV_CRASH_LIMIT, "its worker went away while it ran,"))
 			continue;
+		gang_call_back(c, j, task);
 		task_event(c, j, task, EV_WORKER_LOST);
 		t->n_missing = 0;
 	}
@@ -359,6 +363,12 @@ void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 	HASH_DELETE(hh, c->workers_by_name, w);
 	c->workers[number] = NULL;
 	c->n_workers--;
+	for (size_t i = 0; i < w->in_flight.n; i++)
+		room_uncommit(c, w,
+			      w->in_flight.v[i]
+				      .job->groups[w->in_flight.v[i].job->tasks[w->in_flight.v[i].task].group]
+				      .class);
+	room_forget(c, w);
 	lose_outputs(c, &w->held); /* first: what follows may want to drop one */
 	take_back(c, &w->in_flight);
 	recompute_needed(c, &w->held);

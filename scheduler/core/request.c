@@ -13,8 +13,9 @@
 sc_err requests_init(struct requests *r)
 {
 	*r = (struct requests){0};
-	r->names[0] = mem_strdup("cpus");
-	if (r->names[0] == NULL)
+	namespaces_init(&r->namespaces);
+	r->names[RESOURCE_CPUS] = mem_strdup("cpus");
+	if (r->names[RESOURCE_CPUS] == NULL)
 		return SC_NOMEM;
 	r->n_names = 1;
 	return SC_OK;
@@ -45,6 +46,7 @@ void request_class_drop(struct request_class *c)
 	if (c == NULL || --c->n_users > 0)
 		return;
 	r = c->home;
+	namespace_forget_class(c);
 	HASH_DELETE(hh, r->by_key, c);
 	r->classes[c->number] = r->classes[--r->n_classes];
 	r->classes[c->number]->number = c->number;
@@ -57,6 +59,7 @@ void requests_fini(struct requests *r)
 		r->classes[0]->n_users = 1;
 		request_class_drop(r->classes[0]);
 	}
+	namespaces_fini(&r->namespaces);
 	mem_free(r->classes);
 	for (size_t i = 0; i < r->n_names; i++)
 		mem_free(r->names[i]);
@@ -175,6 +178,9 @@ static sc_err request_take(struct requests *r, const struct amounts *needs, cons
 		if (q == NULL)
 			return SC_NOMEM;
 		q->needs = *needs;
+		for (size_t i = 0; i < needs->n; i++)
+			if (needs->v[i].resource == RESOURCE_CPUS)
+				q->cpus = needs->v[i].amount;
 		q->text = mem_strdup(text);
 		if (q->text != NULL)
 			HASH_ADD_KEYPTR(hh, r->by_text, q->text, strlen(q->text), q);
@@ -218,9 +224,9 @@ static sc_err class_new(struct requests *r, struct class_key key, struct request
 
 /* The class of a canonical text, found or made. */
 static sc_err class_take(struct requests *r, struct slice namespace, const struct amounts *needs, const char *text,
-			 struct request_class **out, struct buf *error)
+			 uint32_t gang_size, struct request_class **out, struct buf *error)
 {
-	struct class_key key = {NULL, NULL};
+	struct class_key key = {NULL, NULL, gang_size};
 	struct request_class *c = NULL;
 	sc_err err = namespace_take(&r->namespaces, namespace, &key.namespace);
 
@@ -245,8 +251,8 @@ static sc_err class_take(struct requests *r, struct slice namespace, const struc
 	return SC_OK;
 }
 
-sc_err requests_class(struct requests *r, struct slice namespace, struct slice text, struct request_class **out,
-		      struct buf *error)
+sc_err requests_class(struct requests *r, struct slice namespace, struct slice text, uint32_t gang_size,
+		      struct request_class **out, struct buf *error)
 {
 	struct amounts needs;
 	struct buf canon;
@@ -261,7 +267,7 @@ sc_err requests_class(struct requests *r, struct slice namespace, struct slice t
 		err = SC_TOO_BIG;
 	}
 	if (err == SC_OK)
-		err = class_take(r, namespace, &needs, buf_str(&canon), out, error);
+		err = class_take(r, namespace, &needs, buf_str(&canon), gang_size, out, error);
 	buf_fini(&canon);
 	return err;
 }

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/buf.h"
 #include "base/slice.h"
@@ -19,6 +20,7 @@
 #define RESOURCES_MAX 32u   /* distinct names in a scheduler; 0 is "cpus" */
 #define CLASSES_MAX   4096u /* distinct requests of namespaces, in use at the same time */
 #define AMOUNT_ONE    10000u
+#define RESOURCE_CPUS 0u
 
 struct amount {
 	uint32_t resource;
@@ -36,12 +38,13 @@ struct run_queue;
 struct request {
 	char *text; /* canonical; owned */
 	struct amounts needs;
+	uint64_t cpus; /* of these */
 	size_t n_users;
 	/*
-	 * At this stamp of the core's, no worker that serves all had room for it when tasks take full_mean_us.  Room
-	 * only shrinks during a pass, so the other namespaces need not look again.
+	 * In this pass of the scheduling round no worker that serves all had room for it when tasks take full_mean_us.
+	 * Room only shrinks during a pass, so the other namespaces need not look again.
 	 */
-	uint64_t full_stamp;
+	uint64_t full_pass;
 	float full_mean_us;
 	UT_hash_handle hh;
 };
@@ -49,6 +52,7 @@ struct request {
 struct class_key {
 	struct namespace *namespace;
 	struct request *request;
+	uint64_t gang_size; /* so many tasks start together or not at all; 0: each for itself */
 };
 
 /* A request of a namespace; counted. */
@@ -59,16 +63,21 @@ struct request_class {
 		struct {
 			struct namespace *namespace;
 			struct request *request;
+			uint64_t gang_size;
 		};
-	};		/* counted, both */
+	};		/* counted, the first two */
 	size_t n_users; /* groups */
 	struct requests *home;
 	/* The ready queue of the class: run queues that are not empty, most urgent first (ready.c). */
 	struct run_queue **heap;
 	size_t n_heap, cap_heap;
-	uint64_t n_ready; /* tasks in state ready */
-	/* No worker had room when last looked at, and none has got any since (core's stamp). */
-	uint64_t blocked_stamp;
+	uint64_t n_ready;		       /* tasks in state ready */
+	TAILQ_ENTRY(request_class) ready_link; /* of its namespace, while there are any */
+	/* Of the scheduling round (schedule.c). */
+	uint64_t blocked_pass; /* the last in which no worker had room */
+	int is_blocked;	       /* after the last round no worker had room: only those that got some since can have */
+	uint64_t blocked_us;   /* since when it was never served though there were workers that could; 0: it was */
+	uint32_t n_reserved;   /* workers that are kept free for it */
 	UT_hash_handle hh;
 };
 
@@ -98,11 +107,12 @@ void requests_undo(struct requests *r, struct requests_mark m);
 sc_err requests_parse(struct requests *r, struct slice text, struct amounts *out, struct buf *error);
 
 /*
- * The class of a request of a namespace, with one more user; "" is cpus=1.  With its last user it goes, so that those
+ * The class of a request of a namespace, with one more user; "" is cpus=1, gang_size 0 is for tasks that run each for
+ * itself.  With its last user it goes, so that those
  * nobody uses any more cost neither room nor time.  Errors as requests_parse.
  */
-sc_err requests_class(struct requests *r, struct slice namespace, struct slice text, struct request_class **out,
-		      struct buf *error);
+sc_err requests_class(struct requests *r, struct slice namespace, struct slice text, uint32_t gang_size,
+		      struct request_class **out, struct buf *error);
 void request_class_drop(struct request_class *c); /* NULL is fine */
 
 #endif

@@ -1,12 +1,18 @@
 /*
  * schedule.c - one round: ready tasks to workers with room.
  *
- * Once per turn, after everything that arrived has been taken in.  Classes of equal requests are served in the order of
- * their most urgent task; within a class tasks without inputs are dealt out in shares to the workers with room, a task
- * with inputs goes where most of their bytes are.  A first pass fills what is free; a second, only when nothing ready
- * fits anywhere any more, queues some work ahead at each worker so that it need not wait for the next round trip.  The
- * work of a round grows with classes, workers with room and tasks given, never with tasks that wait.  A full cluster is
- * looked through once per request, not once per namespace that makes it.
+ * Once per turn, after everything that arrived has been taken in.  The next task is of the namespace that uses least
+ * for its weight, and in that of the class whose most urgent task comes first.  Tasks without inputs are dealt out in
+ * shares to the workers with room; a task with inputs goes where it can begin first, the time to move its inputs
+ * included.  A first pass fills what is free; a second, only when nothing ready fits anywhere any more, queues some
+ * work ahead at each worker so that it need not wait for the next round trip.
+ *
+ * A class that is passed over while workers have all it asks for, only never at the same time, would starve behind
+ * smaller requests: after a while one worker is reserved for it, which takes nothing less urgent until there is enough.
+ * A gang needs many workers at once and reserves them all; one gang does at a time, so two never wait for each other.
+ *
+ * The work of a round grows with the classes that have ready tasks, the tasks given, and the workers that got room
+ * since the last round; never with tasks that wait.
  */
 #include <assert.h>
 
@@ -14,94 +20,85 @@
 
 #define HOLDERS_LOOKED_AT 16u
 #define INPUTS_LOOKED_AT  256u
+#define QUEUED_IN_TURN	  16u	 /* tasks of a namespace queued ahead before another has its turn */
+#define BYTES_PER_US	  1000.0 /* that move between workers, until it was measured: 1 GB/s */
 
 struct pass {
 	struct core *c;
+	uint64_t now_us;
 	uint64_t ahead_us; /* 0 in the first pass */
+	uint64_t number;
+	struct request_class *reserving; /* the gang that may reserve in this round */
+	const struct namespace *rival;	 /* whose turn comes after the one that is served; or NULL */
 };
 
-static uint64_t room_for(const struct pass *p, const struct worker *w, const struct request_class *cl, float mean_us)
+/* ---- room ------------------------------------------------------------------------------------------------------- */
+
+/* What is left for others than the class the worker is reserved for. */
+static uint64_t room_beside(const struct worker *w, const struct request_class *cl)
 {
+	const struct amounts *kept = &w->reserved->request->needs;
+	uint64_t room = WORKER_QUEUE_MAX;
+
+	for (size_t i = 0; i < cl->request->needs.n; i++) {
+		uint32_t r = cl->request->needs.v[i].resource;
+		uint64_t used = w->committed[r], fits;
+
+		for (size_t k = 0; k < kept->n; k++)
+			if (kept->v[k].resource == r)
+				used += kept->v[k].amount;
+		fits = used >= w->capacity[r] ? 0 : (w->capacity[r] - used) / cl->request->needs.v[i].amount;
+		room = fits < room ? fits : room;
+	}
+	return room;
+}
+
+static uint64_t room_for(const struct pass *p, const struct worker *w, const struct request_class *cl,
+			 uint64_t ahead_us, float mean_us)
+{
+	uint64_t room, beside;
+
 	if (w->status != WORKER_ACTIVE)
 		return 0;
-	return worker_room(w, cl, p->ahead_us, mean_us);
+	room = worker_room(w, cl, ahead_us, mean_us);
+	/* Reserved for one that came first in this pass and found no room, or (second pass) in the one before. */
+	if (room == 0 || w->reserved == NULL || w->reserved == cl ||
+	    (p->ahead_us == 0 && w->reserved->blocked_pass != p->number))
+		return room;
+	beside = room_beside(w, cl);
+	return room < beside ? room : beside;
 }
 
-/* 0 when there is no memory to remember it: it stays ready. */
-static int give(struct pass *p, struct worker *w, struct run_queue *q)
-{
-	struct job *j = q->job;
-	uint32_t task = ready_peek(q);
-	struct task *t = &j->tasks[task];
-
-	if (task_list_add(&w->in_flight, j, task) != SC_OK)
-		return 0;
-	ready_pop(q);
-	task_event(p->c, j, task, EV_ASSIGN);
-	t->worker = w->number;
-	j->n_unanswered++;
-	if (t->attempts < UINT16_MAX)
-		t->attempts++;
-	worker_commit(w, q->class);
-	core_act(p->c, ACTION_ASSIGN, w->number, j, task);
-	return 1;
-}
-
-/* The worker with room that holds most bytes of the task's inputs, or NULL. */
-static struct worker *nearest(const struct pass *p, const struct run_queue *q, uint32_t task, float mean_us)
-{
-	const struct job *j = q->job;
-	uint32_t n = job_n_inputs(j, task), who[HOLDERS_LOOKED_AT], n_who = 0;
-	uint64_t bytes[HOLDERS_LOOKED_AT], best_bytes = 0;
-	struct worker *best = NULL;
-
-	for (uint32_t e = 0; e < n && e < INPUTS_LOOKED_AT; e++) {
-		const struct task *i = &j->tasks[j->in[j->in_start[task] + e]];
-		uint32_t k = 0;
-
-		if (i->holder == NO_WORKER)
-			continue;
-		while (k < n_who && who[k] != i->holder)
-			k++;
-		if (k == HOLDERS_LOOKED_AT)
-			continue;
-		if (k == n_who) {
-			who[n_who] = i->holder;
-			bytes[n_who++] = 0;
-		}
-		bytes[k] += i->result_bytes;
-	}
-	for (uint32_t k = 0; k < n_who; k++) {
-		struct worker *w = p->c->workers[who[k]];
-
-		if (bytes[k] > best_bytes && room_for(p, w, q->class, mean_us) > 0) {
-			best = w;
-			best_bytes = bytes[k];
-		}
-	}
-	return best;
-}
-
-/*
- * The next worker with room among those reserved for a namespace (NULL: for none), from where the last search ended;
- * *room is how much.
- */
-static struct worker *search(const struct pass *p, const struct request_class *cl, const struct namespace *whose,
-			     float mean_us, uint64_t *room)
+/* The workers that may have room for a task of the class in this pass: members of both sets. */
+static const struct bits *candidates(const struct pass *p, const struct request_class *cl, const struct bits **also)
 {
 	struct core *c = p->c;
 
-	for (uint32_t i = 0; i < c->workers_end; i++) {
-		struct worker *w;
+	*also = cl->is_blocked ? &c->touched : NULL;
+	return p->ahead_us == 0 ? &c->idle : &c->active;
+}
 
-		if (++c->cursor >= c->workers_end)
-			c->cursor = 1;
-		w = c->workers_end > 1 ? c->workers[c->cursor] : NULL;
-		if (w == NULL || w->namespace != whose)
-			continue;
-		*room = room_for(p, w, cl, mean_us);
-		if (*room > 0)
-			return w;
+/* The next worker with room among those reserved for a namespace (NULL: for none) after c->cursor, once round. */
+static struct worker *search(struct pass *p, const struct request_class *cl, const struct namespace *whose,
+			     float mean_us, uint64_t *room)
+{
+	struct core *c = p->c;
+	const struct bits *also, *set = candidates(p, cl, &also);
+	uint32_t begun = c->cursor, from = begun + 1, end = c->workers_end;
+
+	for (int lap = 0; lap < 2; lap++) {
+		for (uint32_t i = bits_next(set, also, from, end); i != BITS_NONE;
+		     i = bits_next(set, also, i + 1, end)) {
+			if (c->workers[i]->namespace != whose)
+				continue;
+			*room = room_for(p, c->workers[i], cl, p->ahead_us, mean_us);
+			if (*room > 0) {
+				c->cursor = i;
+				return c->workers[i];
+			}
+		}
+		from = 1;
+		end = begun + 1 < end ? begun + 1 : end;
 	}
 	return NULL;
 }
@@ -112,35 +109,181 @@ static struct worker *search(const struct pass *p, const struct request_class *c
  */
 static int is_known_full(const struct pass *p, const struct request *r, float mean_us)
 {
-	if (r->full_stamp != p->c->stamp)
+	if (r->full_pass != p->number)
 		return 0;
 	return p->ahead_us == 0 || mean_us < 0.0f || (r->full_mean_us >= 0.0f && mean_us >= r->full_mean_us);
 }
 
-/* A namespace's own workers come first: what it leaves free of the others, everybody can use. */
-static struct worker *next_with_room(const struct pass *p, const struct request_class *cl, float mean_us,
-				     uint64_t *room)
+/* A namespace's own workers come first: what it leaves free of the others, everybody can use.  *room is how much. */
+static struct worker *next_with_room(struct pass *p, const struct request_class *cl, float mean_us, uint64_t *room)
 {
 	struct worker *w = NULL;
 
 	if (cl->namespace->n_workers > 0)
 		w = search(p, cl, cl->namespace, mean_us, room);
-	if (w != NULL || is_known_full(p, cl->request, mean_us))
+	if (w != NULL || (cl->n_reserved == 0 && is_known_full(p, cl->request, mean_us)))
 		return w;
 	w = search(p, cl, NULL, mean_us, room);
-	if (w == NULL) {
-		cl->request->full_stamp = p->c->stamp;
+	if (w == NULL && !cl->is_blocked && cl->n_reserved == 0) { /* all were looked at, for anybody */
+		cl->request->full_pass = p->number;
 		cl->request->full_mean_us = mean_us;
 	}
 	return w;
 }
 
-static float mean_of_next(const struct run_queue *q)
+/* ---- giving ----------------------------------------------------------------------------------------------------- */
+
+/* 0 when there is no memory to remember it: it stays ready. */
+static int give(struct pass *p, struct worker *w, struct run_queue *q, uint32_t task)
 {
-	return q->job->groups[q->job->tasks[ready_peek(q)].group].mean_us;
+	struct job *j = q->job;
+	struct task *t = &j->tasks[task];
+
+	if (task_list_add(&w->in_flight, j, task) != SC_OK)
+		return 0;
+	if (q->gang == NULL)
+		ready_pop(q);
+	task_event(p->c, j, task, EV_ASSIGN);
+	t->worker = w->number;
+	j->n_unanswered++;
+	if (t->attempts < UINT16_MAX)
+		t->attempts++;
+	room_commit(p->c, w, q->class);
+	if (w->reserved == q->class)
+		room_release(p->c, w);
+	core_act(p->c, ACTION_ASSIGN, w->number, j, task);
+	return 1;
 }
 
+/* ---- a task with inputs ----------------------------------------------------------------------------------------- */
+
+/* Who holds inputs of a task, and how much of them. */
+struct holders {
+	uint32_t who[HOLDERS_LOOKED_AT], n;
+	uint64_t bytes[HOLDERS_LOOKED_AT], total;
+};
+
+static void find_holders(const struct job *j, uint32_t task, struct holders *h)
+{
+	uint32_t n = job_n_inputs(j, task);
+
+	h->n = 0;
+	h->total = 0;
+	for (uint32_t e = 0; e < n && e < INPUTS_LOOKED_AT; e++) {
+		const struct task *i = &j->tasks[j->in[j->in_start[task] + e]];
+		uint32_t k = 0;
+
+		if (i->holder == NO_WORKER)
+			continue;
+		h->total += i->result_bytes;
+		while (k < h->n && h->who[k] != i->holder)
+			k++;
+		if (k == HOLDERS_LOOKED_AT)
+			continue;
+		if (k == h->n) {
+			h->who[h->n] = i->holder;
+			h->bytes[h->n++] = 0;
+		}
+		h->bytes[k] += i->result_bytes;
+	}
+}
+
+/* How long after now a task could begin there: what is queued before it, and what has to be moved. */
+static double delay_us(const struct core *c, const struct worker *w, uint64_t bytes_to_move)
+{
+	double slots = (double)w->capacity[RESOURCE_CPUS] / AMOUNT_ONE, queued = (double)w->in_flight.n - slots + 1.0;
+	double bytes_per_us = c->bytes_per_us > 0.0 ? c->bytes_per_us : BYTES_PER_US;
+
+	if (slots < 1.0)
+		slots = 1.0;
+	return (queued > 0.0 ? queued * (double)w->mean_us / slots : 0.0) + (double)bytes_to_move / bytes_per_us;
+}
+
+/*
+ * Where it can begin first: at one of those that hold its inputs, which may queue it although they are busy when moving
+ * the inputs would take longer, or at another with room.  NULL: nowhere.
+ */
+static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_t task, float mean_us)
+{
+	struct core *c = p->c;
+	struct worker *best = NULL, *w;
+	struct holders h;
+	double best_us = 0.0;
+	uint64_t room;
+
+	find_holders(q->job, task, &h);
+	for (uint32_t k = 0; k < h.n; k++) {
+		double us;
+
+		w = c->workers[h.who[k]];
+		if (room_for(p, w, q->class, c->options.prefetch_us, mean_us) == 0)
+			continue;
+		us = delay_us(c, w, h.total - h.bytes[k]);
+		if (best == NULL || us < best_us) {
+			best = w;
+			best_us = us;
+		}
+	}
+	if (best != NULL && best_us == 0.0)
+		return best;
+	w = next_with_room(p, q->class, mean_us, &room);
+	if (w != NULL && (best == NULL || delay_us(c, w, h.total) < best_us))
+		best = w;
+	return best;
+}
+
+/* ---- gangs ------------------------------------------------------------------------------------------------------ */
+
 enum served { SERVED_ALL, SERVED_TURN, SERVED_BLOCKED };
+
+/* Mark n workers that have, or will have, room for one task each; how many were found.  chosen: room for n. */
+static uint32_t choose_for_gang(struct pass *p, const struct request_class *cl, uint32_t n, struct worker **chosen,
+				int also_busy)
+{
+	struct core *c = p->c;
+	uint32_t found = 0;
+
+	for (uint32_t i = bits_next(&c->active, NULL, 1, c->workers_end); i != BITS_NONE && found < n;
+	     i = bits_next(&c->active, NULL, i + 1, c->workers_end)) {
+		struct worker *w = c->workers[i];
+
+		if (also_busy ? !worker_can(w, cl) || (w->reserved != NULL && w->reserved != cl)
+			      : room_for(p, w, cl, 0, -1.0f) == 0)
+			continue;
+		chosen[found++] = w;
+	}
+	return found;
+}
+
+/* All its tasks, each to another worker, or none. */
+static enum served serve_gang(struct pass *p, struct run_queue *q)
+{
+	struct request_class *cl = q->class;
+	uint32_t n = ready_gang_size(q), found;
+	struct worker **chosen;
+	enum served served = SERVED_BLOCKED;
+
+	if (p->ahead_us > 0 || namespace_room(cl) < n)
+		return SERVED_BLOCKED;
+	chosen = mem_malloc(n * sizeof(struct worker *));
+	if (chosen == NULL)
+		return SERVED_BLOCKED;
+	found = choose_for_gang(p, cl, n, chosen, 0);
+	if (found == n) {
+		served = SERVED_TURN;
+		for (uint32_t k = 0; k < n; k++)
+			(void)give(p, chosen[k], q, ready_of_gang(q, 0)); /* without memory the rest follows later */
+	} else if (p->reserving == NULL) {
+		p->reserving = cl;
+		found = choose_for_gang(p, cl, n, chosen, 1);
+		for (uint32_t k = 0; k < found && found == n; k++)
+			room_reserve(p->c, chosen[k], cl);
+	}
+	mem_free(chosen);
+	return served;
+}
+
+/* ---- classes ---------------------------------------------------------------------------------------------------- */
 
 /* Deal tasks without inputs from the front of the class to one worker, at most n. */
 static enum served deal(struct pass *p, struct request_class *cl, struct worker *w, uint64_t n)
@@ -148,56 +291,84 @@ static enum served deal(struct pass *p, struct request_class *cl, struct worker 
 	struct run_queue *q = ready_top(cl), *first = q;
 
 	for (uint64_t i = 0; i < n; i++) {
-		if (!give(p, w, q))
+		if (!give(p, w, q, ready_peek(q)))
 			return SERVED_BLOCKED;
 		q = ready_top(cl);
 		if (q == NULL)
 			return SERVED_ALL;
+		if (p->rival != NULL && (p->ahead_us == 0 || i >= QUEUED_IN_TURN) &&
+		    namespace_before(p->rival, cl->namespace))
+			break;
 		if (q != first || job_n_inputs(q->job, ready_peek(q)) > 0)
 			break;
 	}
 	return SERVED_TURN;
 }
 
+/* Nobody has room for the front of the class: if that has been so for long, keep a worker that could have it free. */
+static void reserve_one(struct pass *p, struct request_class *cl)
+{
+	struct core *c = p->c;
+	struct worker *best = NULL;
+	uint32_t left = c->n_workers < 1000 ? (uint32_t)c->n_workers : 1000;
+
+	if (cl->blocked_us == 0)
+		cl->blocked_us = p->now_us;
+	if (cl->n_reserved > 0 || p->now_us - cl->blocked_us < c->options.reserve_after_us)
+		return;
+	for (uint32_t i = bits_next(&c->active, NULL, 1, c->workers_end); i != BITS_NONE && left > 0;
+	     i = bits_next(&c->active, NULL, i + 1, c->workers_end), left--) {
+		struct worker *w = c->workers[i];
+
+		if (w->reserved == NULL && worker_can(w, cl) && (best == NULL || w->in_flight.n < best->in_flight.n))
+			best = w;
+	}
+	if (best != NULL)
+		room_reserve(c, best, cl);
+}
+
 /* Serve the front of one class; SERVED_BLOCKED: no worker has room for it. */
 static enum served serve(struct pass *p, struct request_class *cl)
 {
 	struct run_queue *q = ready_top(cl);
-	uint32_t task = ready_peek(q);
-	const struct job *j = q->job;
-	float mean_us = mean_of_next(q);
+	uint64_t room = 1, share = 1, quota = namespace_room(cl);
 	struct worker *w = NULL;
-	uint64_t room = 1, share = 1;
+	uint32_t task;
+	float mean_us;
 
-	if (job_n_inputs(j, task) > 0)
+	if (q == NULL || quota == 0)
+		return SERVED_BLOCKED;
+	if (q->gang != NULL)
+		return serve_gang(p, q);
+	task = ready_peek(q);
+	mean_us = q->job->groups[q->job->tasks[task].group].mean_us;
+	if (job_n_inputs(q->job, task) > 0) {
 		w = nearest(p, q, task, mean_us);
-	if (w == NULL) {
+	} else {
 		w = next_with_room(p, cl, mean_us, &room);
-		if (w == NULL)
-			return SERVED_BLOCKED;
-		if (job_n_inputs(j, task) == 0)
-			share = cl->n_ready / p->c->n_workers + 1;
+		share = cl->n_ready / p->c->n_workers + 1;
 	}
+	if (w == NULL) {
+		if (p->ahead_us == 0)
+			reserve_one(p, cl);
+		return SERVED_BLOCKED;
+	}
+	share = share < quota ? share : quota;
 	return deal(p, cl, w, room < share ? room : share);
 }
 
-/* The class whose most urgent task comes first, among those that are not blocked in this pass. */
-static struct request_class *most_urgent(const struct pass *p)
+/* ---- the round -------------------------------------------------------------------------------------------------- */
+
+/* The class of the namespace whose most urgent task comes first, among those that are not blocked in this pass. */
+static struct request_class *most_urgent(const struct pass *p, struct namespace *n)
 {
-	const struct core *c = p->c;
-	struct request_class *best = NULL;
+	struct request_class *cl, *best = NULL;
 	struct run_queue *best_q = NULL;
 
-	for (size_t i = 0; i < c->requests.n_classes; i++) {
-		struct request_class *cl = c->requests.classes[i];
-		struct run_queue *q;
+	TAILQ_FOREACH (cl, &n->classes, ready_link) {
+		struct run_queue *q = cl->blocked_pass == p->number ? NULL : ready_top(cl);
 
-		if (cl->n_ready == 0 || cl->blocked_stamp == c->stamp)
-			continue;
-		q = ready_top(cl);
-		if (q != NULL && cl->namespace->n_workers == 0 && is_known_full(p, cl->request, mean_of_next(q)))
-			cl->blocked_stamp = c->stamp;
-		else if (q != NULL && (best == NULL || run_queue_before(q, best_q))) {
+		if (q != NULL && (best == NULL || run_queue_before(q, best_q))) {
 			best = cl;
 			best_q = q;
 		}
@@ -205,14 +376,58 @@ static struct request_class *most_urgent(const struct pass *p)
 	return best;
 }
 
+static struct namespace *next_namespace(struct pass *p)
+{
+	struct namespace *n, *best = NULL, *second = NULL;
+
+	TAILQ_FOREACH (n, &p->c->requests.namespaces.active, active_link) {
+		if (n->passed_over == p->number)
+			continue;
+		if (best == NULL || namespace_before(n, best)) {
+			second = best;
+			best = n;
+		} else if (second == NULL || namespace_before(n, second)) {
+			second = n;
+		}
+	}
+	p->rival = second;
+	return best;
+}
+
 static void run_pass(struct pass *p)
 {
-	struct request_class *cl;
+	struct namespace *n;
 
-	p->c->stamp++;
-	while ((cl = most_urgent(p)) != NULL)
-		if (serve(p, cl) == SERVED_BLOCKED)
-			cl->blocked_stamp = p->c->stamp;
+	p->number = ++p->c->n_passes;
+	while ((n = next_namespace(p)) != NULL) {
+		struct request_class *cl = most_urgent(p, n);
+
+		if (cl == NULL)
+			n->passed_over = p->number;
+		else if (serve(p, cl) == SERVED_BLOCKED)
+			cl->blocked_pass = p->number;
+	}
+}
+
+/* What found no room now will find some only where some appears; except for want of quota, and gangs. */
+static void note_blocked(struct core *c)
+{
+	struct request_class *cl;
+	struct namespace *n;
+
+	TAILQ_FOREACH (n, &c->requests.namespaces.active, active_link)
+		TAILQ_FOREACH (cl, &n->classes, ready_link)
+			cl->is_blocked = cl->gang_size == 0 && namespace_room(cl) > 0;
+	bits_clear_all(&c->touched);
+}
+
+/* Nothing is kept free for a class that has nothing ready any more. */
+static void release_unneeded(struct core *c)
+{
+	for (uint32_t i = bits_next(&c->reserved, NULL, 1, c->workers_end); i != BITS_NONE;
+	     i = bits_next(&c->reserved, NULL, i + 1, c->workers_end))
+		if (c->workers[i]->reserved->n_ready == 0)
+			room_release(c, c->workers[i]);
 }
 
 /* Memory ran out when a task became ready: enter what is missing now. */
@@ -228,28 +443,21 @@ static void enter_again(struct core *c)
 	}
 }
 
-static uint64_t n_ready(const struct core *c)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < c->requests.n_classes; i++)
-		n += c->requests.classes[i]->n_ready;
-	return n;
-}
-
 void core_schedule(struct core *c, uint64_t now_us)
 {
-	struct pass p = {.c = c};
+	struct pass p = {.c = c, .now_us = now_us};
 
 	core_wake_delayed(c, now_us);
 	if (c->rescan)
 		enter_again(c);
-	if (c->stamp == c->round_stamp || c->n_workers == 0 || n_ready(c) == 0)
+	release_unneeded(c);
+	if (c->stamp == c->round_stamp || c->n_workers == 0 || c->requests.namespaces.n_ready == 0)
 		return;
 	run_pass(&p);
-	if (c->options.prefetch_us > 0 && n_ready(c) > 0) {
+	if (c->options.prefetch_us > 0 && c->requests.namespaces.n_ready > 0) {
 		p.ahead_us = c->options.prefetch_us;
 		run_pass(&p);
 	}
+	note_blocked(c);
 	c->round_stamp = c->stamp;
 }

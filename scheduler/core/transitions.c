@@ -24,9 +24,9 @@ void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev
 	j->counts[from]--;
 	j->counts[tr.to]++;
 	if (from == TASK_READY)
-		j->groups[t->group].class->n_ready--;
+		namespace_count_ready(j->groups[t->group].class, 0);
 	if (tr.to == TASK_READY)
-		j->groups[t->group].class->n_ready++;
+		namespace_count_ready(j->groups[t->group].class, 1);
 	t->state = tr.to;
 	t->reason = (uint8_t)ev;
 	if (c->trace != NULL)
@@ -173,6 +173,26 @@ static void note_first_failure(struct job *j, uint32_t task)
 	j->text = mem_strdup(line);
 }
 
+/* The others of a gang one of whose members has just failed for want of an input share in that. */
+static void fail_gang_of_consumer(struct core *c, struct job *j, uint32_t task)
+{
+	const struct group *g = &j->groups[j->tasks[task].group];
+
+	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks; k++) {
+		if (task_state_ended(j->tasks[k].state))
+			continue;
+		if (task_state_in_flight(j->tasks[k].state)) {
+			core_act(c, ACTION_CANCEL, j->tasks[k].worker, j, k);
+			task_event(c, j, k, EV_FAIL);
+		} else {
+			task_event(c, j, k, EV_INPUT_FAILED);
+		}
+		set_input_failure(j, k, task);
+		task_close(c, j, k);
+		push(c, j, k);
+	}
+}
+
 static void fail_consumers(struct core *c, struct job *j, uint32_t task)
 {
 	size_t floor = c->n_stack;
@@ -191,16 +211,24 @@ static void fail_consumers(struct core *c, struct job *j, uint32_t task)
 			set_input_failure(j, k, task);
 			task_close(c, j, k);
 			push(c, j, k);
+			if (j->groups[j->tasks[k].group].class->gang_size > 0)
+				fail_gang_of_consumer(c, j, k);
 		}
 	}
 }
 
-void task_fail(struct core *c, struct job *j, uint32_t task, enum task_event ev)
+void task_fail_one(struct core *c, struct job *j, uint32_t task, enum task_event ev)
 {
 	task_event(c, j, task, ev);
 	note_first_failure(j, task);
 	task_close(c, j, task);
 	fail_consumers(c, j, task);
+}
+
+void task_fail(struct core *c, struct job *j, uint32_t task, enum task_event ev)
+{
+	task_fail_one(c, j, task, ev);
+	gang_fail(c, j, task);
 }
 
 /* ---- waiting -------------------------------------------------------------------------------------------------- */

@@ -31,10 +31,12 @@ struct worker {
 	uint64_t memory_limit_bytes;
 	uint64_t capacity[RESOURCES_MAX];
 	uint64_t committed[RESOURCES_MAX]; /* what the tasks in flight ask for */
+	struct request_class *reserved;	   /* what this class needs is kept free; NULL: nothing is */
 	struct task_list in_flight;	   /* has to be answered for by this worker */
 	struct task_list held;		   /* outputs it holds */
 	uint64_t held_bytes;
 	uint64_t n_ended;      /* tasks it has answered for */
+	float mean_us;	       /* run time of its tasks, moving average */
 	uint64_t ran_on_job;   /* the job it ended a task of last ... */
 	uint16_t ran_on_index; /* ... and its place in that job's names */
 	UT_hash_handle hh;     /* by name */

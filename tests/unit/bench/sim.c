@@ -48,6 +48,7 @@ Test(sim, new_seeds, .timeout = 60)
 		(unsigned long long)counts.faults, (unsigned long long)counts.assigned);
 	cr_assert_gt(counts.assigned, 0);
 	cr_assert_gt(counts.crossings, 0);
+	cr_assert_gt(counts.gangs, 0);
 }
 
 /* The same seed is the same run. */

@@ -13,21 +13,21 @@ Test(request, equal_requests_written_differently_are_one_class)
 
 	buf_init(&error, 0);
 	cr_assert_eq(requests_init(&r), SC_OK);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(""), &a, &error), SC_OK);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=1.0"), &b, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(""), 0, &a, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=1.0"), 0, &b, &error), SC_OK);
 	cr_assert_eq(a, b);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2,cpus=0.5"), &c, &error), SC_OK);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=0.5,gpu=2.0000"), &d, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2,cpus=0.5"), 0, &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=0.5,gpu=2.0000"), 0, &d, &error), SC_OK);
 	cr_assert_eq(c, d);
 	cr_assert_str_eq(c->request->text, "cpus=0.5,gpu=2");
-	cr_assert_eq(requests_class(&r, slice_of("other"), slice_of("cpus=0.5,gpu=2"), &d, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("other"), slice_of("cpus=0.5,gpu=2"), 0, &d, &error), SC_OK);
 	cr_assert_neq(c, d, "of another namespace");
 	cr_assert_eq(c->request, d->request);
 	cr_assert_str_eq(d->request->text, c->request->text);
 	cr_assert_str_eq(d->namespace->name, "other");
 	cr_assert_neq(d->namespace, c->namespace);
 	cr_assert_eq(a->namespace, c->namespace);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=0"), &d, &error), SC_OK,
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("cpus=0"), 0, &d, &error), SC_OK,
 		     "asks for nothing");
 	cr_assert_eq(d->request->needs.n, 0);
 	requests_fini(&r);
@@ -46,12 +46,12 @@ Test(request, names_and_classes_are_bounded)
 	cr_assert_eq(requests_init(&r), SC_OK);
 	for (unsigned i = 0; i < RESOURCES_MAX - 1; i++) {
 		snprintf(text, sizeof(text), "r%u=1", i);
-		cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(text), &c, &error), SC_OK);
+		cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(text), 0, &c, &error), SC_OK);
 	}
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("onemore=1"), &c, &error), SC_LIMIT);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("onemore=1"), 0, &c, &error), SC_LIMIT);
 	for (unsigned i = 0; i <= CLASSES_MAX && err == SC_OK; i++) {
 		snprintf(text, sizeof(text), "cpus=%u", i + 2);
-		err = requests_class(&r, slice_of("default"), slice_of(text), &c, &error);
+		err = requests_class(&r, slice_of("default"), slice_of(text), 0, &c, &error);
 	}
 	cr_assert_eq(err, SC_LIMIT);
 	requests_fini(&r);
@@ -71,19 +71,19 @@ Test(request, what_is_refused_takes_no_names)
 	cr_assert_eq(requests_init(&r), SC_OK);
 	for (unsigned i = 0; i < 100; i++) {
 		snprintf(text, sizeof(text), "r%u=1,s%u=lots", i, i);
-		cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(text), &c, &error), SC_INVALID);
+		cr_assert_eq(requests_class(&r, slice_of("default"), slice_of(text), 0, &c, &error), SC_INVALID);
 	}
 	cr_assert_eq(r.n_names, 1);
 	before = requests_mark(&r);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=1"), &first, &error), SC_OK);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2,disk=1"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=1"), 0, &first, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2,disk=1"), 0, &c, &error), SC_OK);
 	request_class_drop(c);
 	request_class_drop(first);
 	requests_undo(&r, before);
 	cr_assert_eq(r.n_names, 1);
 	cr_assert_eq(r.n_classes, 0);
 	cr_assert_null(r.namespaces.by_name);
-	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("default"), slice_of("gpu=2"), 0, &c, &error), SC_OK);
 	cr_assert_str_eq(c->request->text, "gpu=2");
 	requests_fini(&r);
 	buf_fini(&error);
@@ -101,7 +101,7 @@ Test(request, classes_nobody_uses_are_forgotten)
 	cr_assert_eq(requests_init(&r), SC_OK);
 	for (unsigned i = 0; i < 2 * CLASSES_MAX; i++) {
 		snprintf(name, sizeof(name), "n%u", i);
-		cr_assert_eq(requests_class(&r, slice_of(name), slice_of("cpus=2"), &c, &error), SC_OK);
+		cr_assert_eq(requests_class(&r, slice_of(name), slice_of("cpus=2"), 0, &c, &error), SC_OK);
 		if (i == 1)
 			kept = c;
 		else
@@ -111,7 +111,7 @@ Test(request, classes_nobody_uses_are_forgotten)
 	cr_assert_eq(r.classes[0], kept);
 	cr_assert_eq(kept->number, 0);
 	cr_assert_eq(HASH_COUNT(r.namespaces.by_name), 1);
-	cr_assert_eq(requests_class(&r, slice_of("n1"), slice_of("cpus=2.0"), &c, &error), SC_OK);
+	cr_assert_eq(requests_class(&r, slice_of("n1"), slice_of("cpus=2.0"), 0, &c, &error), SC_OK);
 	cr_assert_eq(c, kept);
 	request_class_drop(c);
 	request_class_drop(kept);
@@ -133,7 +133,7 @@ Test(request, survives_any_failed_allocation)
 		buf_init(&error, 0);
 		cr_assert_eq(requests_init(&r), SC_OK);
 		mem_fail_nth(n);
-		err = requests_class(&r, slice_of("x"), slice_of("cpus=2,gpu=1"), &c, &error);
+		err = requests_class(&r, slice_of("x"), slice_of("cpus=2,gpu=1"), 0, &c, &error);
 		mem_fail_nth(-1);
 		cr_assert(err == SC_OK || (err == SC_NOMEM && c == NULL));
 		cr_assert_eq(r.n_classes, err == SC_OK);

@@ -1,0 +1,79 @@
+/*
+ * room.c - which workers have room, kept up to date so that a round need not look at all of them.
+ *
+ * Three sets of worker numbers: those that take tasks, those of them with something to spare, and those that got more
+ * room since the last round.  The last one is all that a class has to look at that found no room then.
+ */
+#include "scheduler/core/core_internal.h"
+
+/* Whether anything it has is not asked for by the tasks it was given. */
+static int has_spare(const struct core *c, const struct worker *w)
+{
+	for (size_t r = 0; r < c->requests.n_names; r++)
+		if (w->committed[r] < w->capacity[r])
+			return 1;
+	return 0;
+}
+
+static void touch(struct core *c, struct worker *w)
+{
+	bits_set(&c->touched, w->number, 1);
+	c->stamp++;
+}
+
+void room_update(struct core *c, struct worker *w)
+{
+	int is_active = w->status == WORKER_ACTIVE;
+
+	bits_set(&c->active, w->number, is_active);
+	bits_set(&c->idle, w->number, is_active && has_spare(c, w));
+	if (!is_active)
+		room_release(c, w);
+	touch(c, w);
+}
+
+void room_commit(struct core *c, struct worker *w, struct request_class *cl)
+{
+	worker_commit(w, cl);
+	namespace_count_used(cl, 1);
+	if (!has_spare(c, w))
+		bits_set(&c->idle, w->number, 0);
+	cl->blocked_us = 0;
+}
+
+void room_uncommit(struct core *c, struct worker *w, struct request_class *cl)
+{
+	worker_uncommit(w, cl);
+	namespace_count_used(cl, 0);
+	if (bits_has(&c->active, w->number) && has_spare(c, w))
+		bits_set(&c->idle, w->number, 1);
+	touch(c, w);
+}
+
+void room_reserve(struct core *c, struct worker *w, struct request_class *cl)
+{
+	if (w->reserved == cl)
+		return;
+	room_release(c, w);
+	w->reserved = cl;
+	cl->n_reserved++;
+	bits_set(&c->reserved, w->number, 1);
+}
+
+void room_release(struct core *c, struct worker *w)
+{
+	if (w->reserved == NULL)
+		return;
+	w->reserved->n_reserved--;
+	w->reserved = NULL;
+	bits_set(&c->reserved, w->number, 0);
+	touch(c, w); /* others may have what was kept from them */
+}
+
+void room_forget(struct core *c, struct worker *w)
+{
+	room_release(c, w);
+	bits_set(&c->active, w->number, 0);
+	bits_set(&c->idle, w->number, 0);
+	bits_set(&c->touched, w->number, 0);
+}
