@@ -20,11 +20,15 @@
 #define WITH_GANGS(s) ((s)->o->seed % 8 == 3)
 #define GANG_TASKS    4u
 
+/* In one of three queued tasks move to idle workers. */
+#define WITH_MOVES(s) ((s)->o->seed % 3 == 1)
+
 const struct sim_options sim_options_default = {1, 150, 6, 4, 16};
 
 enum sim_event {
 	TO_ASSIGN,
 	TO_CANCEL,
+	TO_WITHDRAW,
 	TO_DROP,
 	TO_FORGET,
 	SAY_STARTED,
@@ -400,6 +404,11 @@ static void deliver_to_worker(struct sim *s, struct sim_worker *w)
 		else
 			s->counts->crossings++;
 		break;
+	case TO_WITHDRAW:
+		if (t != NULL && !t->started)
+			t->cancelled = 1;
+		s->counts->withdrawn++;
+		break;
 	case TO_DROP:
 		t = find(&w->held, m.job, m.task);
 		if (t == NULL)
@@ -548,6 +557,20 @@ static void forget_everywhere(struct sim *s, uint64_t job)
 			push(s, &s->workers[i].in, (struct sim_msg){.kind = TO_FORGET, .job = job});
 }
 
+static enum sim_event message_for(enum action_kind kind)
+{
+	switch (kind) {
+	case ACTION_ASSIGN:
+		return TO_ASSIGN;
+	case ACTION_CANCEL:
+		return TO_CANCEL;
+	case ACTION_WITHDRAW:
+		return TO_WITHDRAW;
+	default:
+		return TO_DROP;
+	}
+}
+
 static void carry_out(struct sim *s)
 {
 	size_t n;
@@ -565,7 +588,7 @@ static void carry_out(struct sim *s)
 			check_assign(s, w, &v[i]);
 			s->counts->assigned++;
 		}
-		m.kind = v[i].kind == ACTION_ASSIGN ? TO_ASSIGN : v[i].kind == ACTION_CANCEL ? TO_CANCEL : TO_DROP;
+		m.kind = message_for(v[i].kind);
 		push(s, &w->in, m);
 	}
 	core_actions_done(s->core);
@@ -673,6 +696,7 @@ static void finish(struct sim *s)
 
 sc_err sim_run(const struct sim_options *o, struct sim_counts *counts, struct buf *why)
 {
+	struct sim s = {.o = o, .counts = counts, .why = why, .random = o->seed, .now_us = 1000000};
 	struct core_options co = {
 		.max_tasks = 1000000,
 		.jobs_kept = 3,
@@ -680,9 +704,9 @@ sc_err sim_run(const struct sim_options *o, struct sim_counts *counts, struct bu
 		.retry_delay_us = 20000,
 		.retry_delay_max_us = 100000,
 		.prefetch_us = 20000,
+		.move_after_us = WITH_MOVES(&s) ? 20000 : 0,
 		.reserve_after_us = 50000,
 	};
-	struct sim s = {.o = o, .counts = counts, .why = why, .random = o->seed, .now_us = 1000000};
 
 	if (core_new(&co, &s.core) != SC_OK)
 		return SC_NOMEM;

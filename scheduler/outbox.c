@@ -268,7 +268,8 @@ static int same_message(const struct action *a, const struct action *b)
 static sc_err send_batch(struct scheduler *s, struct worker_peer *p, const struct action *first)
 {
 	struct outbox *o = s->outbox;
-	struct msg_tasks_cancel cancel = {.job = first->job->id, .task = column_of(&o->task)};
+	struct msg_tasks_cancel cancel = {
+		.job = first->job->id, .task = column_of(&o->task), .unstarted = first->kind == ACTION_WITHDRAW};
 	struct msg_results_drop drop = {.job = first->job->id, .task = column_of(&o->task)};
 
 	if (o->err != SC_OK)
@@ -279,6 +280,7 @@ static sc_err send_batch(struct scheduler *s, struct worker_peer *p, const struc
 	case ACTION_ASSIGN:
 		return send_assign(o, p, first->job, first->job->tasks[first->task].group);
 	case ACTION_CANCEL:
+	case ACTION_WITHDRAW:
 		return conn_send(p->conn, MSG_tasks_cancel, &cancel);
 	case ACTION_DROP:
 		return conn_send(p->conn, MSG_results_drop, &drop);

@@ -134,6 +134,7 @@ static struct core_options core_options_of(const struct options *o)
 		.retry_delay_us = o->scheduler_retry_delay,
 		.retry_delay_max_us = o->scheduler_retry_delay_max,
 		.prefetch_us = o->scheduler_prefetch_time,
+		.move_after_us = o->scheduler_move_after,
 		.reserve_after_us = o->scheduler_reserve_after,
 	};
 }

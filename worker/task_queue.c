@@ -388,7 +388,7 @@ void queue_cancel(struct task_queue *q, const struct msg_tasks_cancel *m)
 	column_read(&r, &m->task);
 	while (r.left > 0) {
 		t = find(q, m->job, column_next(&r));
-		if (t != NULL)
+		if (t != NULL && (!m->unstarted || t->place == PLACE_FETCHING || t->place == PLACE_QUEUED))
 			task_event(q, t, EV_STOP, NULL);
 	}
 }

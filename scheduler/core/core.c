@@ -60,6 +60,7 @@ void core_free(struct core *c)
 	bits_fini(&c->active);
 	bits_fini(&c->idle);
 	bits_fini(&c->touched);
+	bits_fini(&c->queued);
 	bits_fini(&c->reserved);
 	requests_fini(&c->requests);
 	mem_free(c->delays);
@@ -182,7 +183,8 @@ sc_err core_worker_add(struct core *c, const struct worker_spec *spec, uint64_t 
 	err = worker_number(c, &w->number);
 	if (err == SC_OK &&
 	    (bits_reserve(&c->active, w->number + 1) != 0 || bits_reserve(&c->idle, w->number + 1) != 0 ||
-	     bits_reserve(&c->touched, w->number + 1) != 0 || bits_reserve(&c->reserved, w->number + 1) != 0))
+	     bits_reserve(&c->touched, w->number + 1) != 0 || bits_reserve(&c->reserved, w->number + 1) != 0 ||
+	     bits_reserve(&c->queued, w->number + 1) != 0))
 		err = SC_NOMEM;
 	if (err != SC_OK) {
 		worker_free(w);

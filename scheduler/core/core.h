@@ -29,13 +29,16 @@ struct core_options {
 	uint64_t jobs_kept;
 	uint32_t crash_limit;
 	uint64_t retry_delay_us, retry_delay_max_us;
-	uint64_t prefetch_us;	   /* work to keep queued at each worker */
+	uint64_t prefetch_us;	/* work to keep queued at each worker */
+	uint64_t move_after_us; /* queued tasks move from a worker that has not answered for this long to idle ones; 0:
+				   never */
 	uint64_t reserve_after_us; /* a request passed over for this long has a worker kept free for it */
 };
 
 enum action_kind {
 	ACTION_ASSIGN,	   /* give job.task to worker */
 	ACTION_CANCEL,	   /* tell worker to stop job.task */
+	ACTION_WITHDRAW,   /* tell worker to give job.task back unless it has started */
 	ACTION_DROP,	   /* tell worker to drop the output of job.task */
 	ACTION_JOB_ENDED,  /* all tasks of job have ended */
 	ACTION_JOB_FORGET, /* the job is gone: workers may forget it */

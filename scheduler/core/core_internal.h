@@ -29,8 +29,11 @@ struct core {
 	struct bits active;   /* workers that take tasks */
 	struct bits idle;     /* of those: with something that no task in flight asks for */
 	struct bits touched;  /* with more room than after the last round */
+	struct bits queued;   /* with tasks beyond what they can run at once */
 	struct bits reserved; /* kept free for a class */
 	uint64_t n_passes;
+	uint64_t now_us;     /* of the last round: what is reported belongs to about then */
+	uint64_t moved_us;   /* when tasks were called back last */
 	double bytes_per_us; /* that move from worker to worker, moving average; 0: not known */
 
 	struct job_list jobs;	/* oldest first */
@@ -105,6 +108,11 @@ void room_forget(struct core *c, struct worker *w);
 /* Keep what the class needs free at the worker, against all that comes after it. */
 void room_reserve(struct core *c, struct worker *w, struct request_class *cl);
 void room_release(struct core *c, struct worker *w);
+
+/* balance.c - queued tasks move to idle workers */
+void core_balance(struct core *c, uint64_t now_us);
+/* When to look again though nothing happens; UINT64_MAX: there is nothing to move. */
+uint64_t core_balance_due_us(const struct core *c);
 
 /* gang.c; nothing happens when the task is of no gang */
 /* The task has to start again: so do the others that have not ended. */

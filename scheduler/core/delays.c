@@ -70,5 +70,7 @@ void core_wake_delayed(struct core *c, uint64_t now_us)
 
 uint64_t core_next_due_us(const struct core *c)
 {
-	return c->n_delays == 0 ? UINT64_MAX : c->delays[0].due_us;
+	uint64_t moving_us = core_balance_due_us(c), delayed_us = c->n_delays == 0 ? UINT64_MAX : c->delays[0].due_us;
+
+	return moving_us < delayed_us ? moving_us : delayed_us;
 }

@@ -31,8 +31,10 @@ static struct worker *answered(struct core *c, uint32_t worker, struct job *j, u
 	task_list_remove(&w->in_flight, j, task);
 	room_uncommit(c, w, j->groups[j->tasks[task].group].class);
 	j->tasks[task].worker = NO_WORKER;
+	j->tasks[task].flags &= (uint8_t)~TASK_MOVING;
 	j->n_unanswered--;
 	w->n_ended++;
+	w->answered_us = c->now_us;
 	job_set_ran_on(j, task, w);
 	return w;
 }
@@ -204,9 +206,18 @@ sc_err core_task_failed(struct core *c, uint32_t worker, struct job *j, uint32_t
 
 sc_err core_task_stopped(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t now_us)
 {
-	if (answered(c, worker, j, task) == NULL)
+	int moving;
+
+	if (asked(c, worker, j, task) == NULL)
 		return SC_UNEXPECTED;
-	if (task_state_in_flight(j->tasks[task].state)) { /* nobody asked for it: somebody else may run it */
+	moving = (j->tasks[task].flags & TASK_MOVING) != 0;
+	answered(c, worker, j, task);
+	if (j->tasks[task].state == TASK_ASSIGNED && moving) { /* it was no attempt */
+		if (j->tasks[task].attempts < UINT16_MAX)
+			j->tasks[task].attempts--;
+		task_event(c, j, task, EV_WITHDRAWN);
+		task_settle(c, j, task);
+	} else if (task_state_in_flight(j->tasks[task].state)) { /* nobody asked for it: somebody else may run it */
 		task_event(c, j, task, EV_WORKER_LOST);
 		task_settle(c, j, task);
 	}
@@ -316,6 +327,7 @@ static void take_back(struct core *c, const struct task_list *l)
 		int was_running = t->state == TASK_RUNNING;
 
 		t->worker = NO_WORKER;
+		t->flags &= (uint8_t)~TASK_MOVING;
 		j->n_unanswered--;
 		if (!task_state_in_flight(t->state))
 			continue; /* cancelled before */

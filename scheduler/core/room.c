@@ -1,8 +1,9 @@
 /*
  * room.c - which workers have room, kept up to date so that a round need not look at all of them.
  *
- * Three sets of worker numbers: those that take tasks, those of them with something to spare, and those that got more
- * room since the last round.  The last one is all that a class has to look at that found no room then.
+ * Sets of worker numbers: those that take tasks, those of them with something to spare, and those that got more room
+ * since the last round, which are all that a class has to look at that found no room then; also those with tasks
+ * queued, and those of which something is kept free.
  */
 #include "scheduler/core/core_internal.h"
 
@@ -38,6 +39,10 @@ void room_commit(struct core *c, struct worker *w, struct request_class *cl)
 	namespace_count_used(cl, 1);
 	if (!has_spare(c, w))
 		bits_set(&c->idle, w->number, 0);
+	if (w->committed[RESOURCE_CPUS] > w->capacity[RESOURCE_CPUS])
+		bits_set(&c->queued, w->number, 1);
+	if (w->in_flight.n == 1)
+		w->answered_us = c->now_us;
 	cl->blocked_us = 0;
 }
 
@@ -47,6 +52,8 @@ void room_uncommit(struct core *c, struct worker *w, struct request_class *cl)
 	namespace_count_used(cl, 0);
 	if (bits_has(&c->active, w->number) && has_spare(c, w))
 		bits_set(&c->idle, w->number, 1);
+	if (w->committed[RESOURCE_CPUS] <= w->capacity[RESOURCE_CPUS])
+		bits_set(&c->queued, w->number, 0);
 	touch(c, w);
 }
 
@@ -76,4 +83,5 @@ void room_forget(struct core *c, struct worker *w)
 	bits_set(&c->active, w->number, 0);
 	bits_set(&c->idle, w->number, 0);
 	bits_set(&c->touched, w->number, 0);
+	bits_set(&c->queued, w->number, 0);
 }

@@ -443,21 +443,27 @@ static void enter_again(struct core *c)
 	}
 }
 
+static void run_round(struct core *c, struct pass *p)
+{
+	run_pass(p);
+	if (c->options.prefetch_us > 0 && c->requests.namespaces.n_ready > 0) {
+		p->ahead_us = c->options.prefetch_us;
+		run_pass(p);
+	}
+	note_blocked(c);
+	c->round_stamp = c->stamp;
+}
+
 void core_schedule(struct core *c, uint64_t now_us)
 {
 	struct pass p = {.c = c, .now_us = now_us};
 
+	c->now_us = now_us;
 	core_wake_delayed(c, now_us);
 	if (c->rescan)
 		enter_again(c);
 	release_unneeded(c);
-	if (c->stamp == c->round_stamp || c->n_workers == 0 || c->requests.namespaces.n_ready == 0)
-		return;
-	run_pass(&p);
-	if (c->options.prefetch_us > 0 && c->requests.namespaces.n_ready > 0) {
-		p.ahead_us = c->options.prefetch_us;
-		run_pass(&p);
-	}
-	note_blocked(c);
-	c->round_stamp = c->stamp;
+	if (c->stamp != c->round_stamp && c->n_workers > 0 && c->requests.namespaces.n_ready > 0)
+		run_round(c, &p);
+	core_balance(c, now_us);
 }

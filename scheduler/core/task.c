@@ -22,6 +22,7 @@ static const struct task_transition table[TASK_STATES][TASK_EVENTS] = {
 		},
 	[TASK_ASSIGNED] =
 		{
+			[EV_WITHDRAWN] = TO(WAITING),
 			[EV_START] = TO(RUNNING),
 			[EV_DONE] = TO(DONE),
 			[EV_FAIL] = TO(FAILED),

@@ -24,6 +24,7 @@ struct job;
 	EVENT(DONE, "its worker reported success")                                                                     \
 	EVENT(FAIL, "it failed")                                                                                       \
 	EVENT(RETRY_LATER, "it failed and will be tried again")                                                        \
+	EVENT(WITHDRAWN, "another worker can run it sooner")                                                           \
 	EVENT(WORKER_LOST, "its worker went away")                                                                     \
 	EVENT(CRASH_LIMIT, "too many workers went away under it")                                                      \
 	EVENT(INPUT_FAILED, "a task it takes input from failed")                                                       \
@@ -45,6 +46,7 @@ const char *task_event_name(unsigned event);
 
 #define TASK_QUEUED  0x01u /* has an entry in the heap of its ready queue, perhaps a stale one */
 #define TASK_DELAYED 0x02u /* waits for its retry delay */
+#define TASK_MOVING  0x08u /* its worker was asked to give it back */
 #define TASK_WANTED  0x04u /* its result shall be there: compute it again when lost */
 
 #define NO_WORKER 0u /* workers are numbered from 1 */

@@ -22,6 +22,7 @@ static inline void world_init(struct world *w)
 				 .retry_delay_us = 1000000,
 				 .retry_delay_max_us = 4000000,
 				 .prefetch_us = 20000,
+				 .move_after_us = 20000,
 				 .reserve_after_us = 1000000};
 
 	w->now_us = 1000000;
