@@ -8,8 +8,10 @@
  * do not come all at once.
  *
  * A watchdog ends it too: an update or a bookmark comes every 30 s, or in the interval granted when that is longer. Who
- * has heard neither for three times that, nor anything else on this connection, gives the connection up; a scheduler
- * that does say other things has lost the subscription, which is asked for again on the same connection.
+ * has heard neither for three times that gives the subscription up and says so to the scheduler, which has to answer.
+ * When it does, the subscription is asked for again on the same connection: other calls on it may be waiting for
+ * something that takes hours.  When neither the answer nor anything else comes within client.request-timeout, the
+ * connection is given up, and they end.
  */
 #include "client/info.h"
 
@@ -31,6 +33,8 @@
 #define PUBLISH_AGAIN_US  (50u * US_PER_MS)
 #define SILENCE_US	  (90u * US_PER_S) /* without an update or a bookmark, which comes every 30 s */
 #define PATIENCE_FACTOR	  3u		   /* of granted intervals longer than that */
+
+static const char silence[] = "nothing was heard";
 
 /* ---- wishes ----------------------------------------------------------------------------------------------------- */
 
@@ -158,7 +162,6 @@ static void watch_begin(struct info *n, uint64_t granted_us)
 	n->patience_us = (granted_us < longest ? granted_us : longest) * PATIENCE_FACTOR;
 	if (n->patience_us < n->silence_us)
 		n->patience_us = n->silence_us;
-	n->n_heard = link_scheduler_n_heard(n->client);
 	loop_timer_set(n->timer, n->patience_us);
 }
 
@@ -208,7 +211,6 @@ static void again(struct info *n)
 static void lost(struct info *n, const char *why, size_t why_bytes)
 {
 	set_state(n, 0, why, why_bytes);
-	again(n);
 	if (n->is_lost)
 		return;
 	n->is_lost = 1;
@@ -222,9 +224,8 @@ static void on_end(struct call *c)
 	n->is_asked = 0;
 	if (n->client->ended)
 		return;
-	if (c->err == SC_OK) /* on_update has given it up: the connection is fine */
-		again(n);
-	else
+	again(n);
+	if (c->err != SC_OK) /* else on_update has given it up: the connection is fine */
 		lost(n, buf_str(&c->text), c->text.len);
 }
 
@@ -287,18 +288,47 @@ static int on_update(struct call *c, const struct msg *m)
 	return 0;
 }
 
+static int end_of_call(struct call *c, const struct msg *m)
+{
+	(void)c;
+	(void)m;
+	return 1;
+}
+
+/* It has answered, or the connection was lost.  Either way there is no subscription now. */
+static void on_probed(struct call *c)
+{
+	struct info *n = (struct info *)((char *)c - offsetof(struct info, probe));
+
+	n->is_probing = 0;
+	if (!n->client->ended)
+		again(n);
+}
+
 /* Nothing has come for long. */
 static void on_silence(struct info *n)
 {
-	static const char why[] = "nothing was heard";
-
-	if (link_scheduler_n_heard(n->client) == n->n_heard)
-		link_scheduler_give_up(n->client, why); /* ends the call: on_end */
-	if (!n->is_asked)
-		return;
 	call_drop(&n->call);
 	n->is_asked = 0;
-	lost(n, why, strlen(why));
+	call_fini(&n->probe);
+	call_init(&n->probe, n->client, MSG_info_unsubscribe, MSG_ok);
+	n->probe.on_answer = end_of_call;
+	n->probe.on_end = on_probed;
+	n->probe.timeout_us = 0; /* on_no_answer is in time */
+	n->is_probing = 1;
+	n->n_heard = link_scheduler_n_heard(n->client);
+	loop_timer_set(n->timer, n->client->options.client_request_timeout);
+	call_begin(&n->probe);
+	lost(n, silence, strlen(silence));
+}
+
+static void on_no_answer(struct info *n)
+{
+	call_drop(&n->probe);
+	n->is_probing = 0;
+	if (link_scheduler_n_heard(n->client) == n->n_heard)
+		link_scheduler_give_up(n->client, silence);
+	again(n);
 }
 
 static void on_timer(void *arg)
@@ -312,6 +342,8 @@ static void on_timer(void *arg)
 		publish(n);
 	} else if (n->is_asked) {
 		on_silence(n);
+	} else if (n->is_probing) {
+		on_no_answer(n);
 	} else {
 		ask(n);
 	}
@@ -319,15 +351,24 @@ static void on_timer(void *arg)
 
 /* ---- in the client's thread: another wish ----------------------------------------------------------------------- */
 
+static void drop_calls(struct info *n)
+{
+	if (n->is_asked)
+		call_drop(&n->call);
+	if (n->is_probing)
+		call_drop(&n->probe);
+	n->is_asked = n->is_probing = 0;
+}
+
 static sc_err take_wish(struct info *n, struct info_wish *w)
 {
 	if (n->client->ended)
 		return SC_CLOSED;
+	if (w->is_automatic && n->wish != NULL)
+		return SC_EXISTS;
 	if (n->timer == NULL && loop_timer_new(n->client->loop, on_timer, n, &n->timer) != SC_OK)
 		return SC_NOMEM;
-	if (n->is_asked)
-		call_drop(&n->call);
-	n->is_asked = 0;
+	drop_calls(n);
 	loop_timer_clear(n->timer);
 	if (n->wish != NULL && w->interval_us != INTERVAL_OFF && !wishes_show_the_same(n->wish, w)) {
 		n->epoch = 0;
@@ -352,11 +393,15 @@ static void on_wish(struct post *p)
 {
 	struct info_wish *w = (struct info_wish *)p;
 	struct info *n = w->info;
+	struct call *stop = w->stop;
 	int *taken = w->taken;
 
 	w->taken = NULL;
+	w->stop = NULL;
 	if (take_wish(n, w) != SC_OK)
 		wish_free(w);
+	if (stop != NULL)
+		call_begin(stop); /* here, so that it cannot end what another thread asks for next */
 	if (taken == NULL)
 		return;
 	pthread_mutex_lock(&n->client->lock);
@@ -380,6 +425,7 @@ static struct info *info_new(struct sc_client *client)
 	n->client = client;
 	n->silence_us = SILENCE_US;
 	call_init(&n->call, client, MSG_info_subscribe, MSG_info_update);
+	call_init(&n->probe, client, MSG_info_unsubscribe, MSG_ok);
 	pthread_cond_init(&n->changed, NULL);
 	pthread_mutex_init(&n->ask_lock, NULL);
 	buf_init(&n->asked_options, 0);
@@ -452,13 +498,6 @@ sc_err sc_client_info_subscribe(struct sc_client *client, const struct sc_info_o
 	return err == SC_OK ? subscribe(n, o, fn, arg) : err;
 }
 
-static int end_of_call(struct call *c, const struct msg *m)
-{
-	(void)c;
-	(void)m;
-	return 1;
-}
-
 sc_err sc_client_info_unsubscribe(struct sc_client *client)
 {
 	static const struct sc_info_options off = {.interval_us = INTERVAL_OFF};
@@ -471,12 +510,12 @@ sc_err sc_client_info_unsubscribe(struct sc_client *client)
 		return SC_OK;
 	if (wish_new(n, &off, &w) != SC_OK)
 		return client_error(SC_NOMEM, "%s", sc_err_text(SC_NOMEM));
-	err = wish_for(n, w);
-	if (err != SC_OK)
-		return err;
 	call_init(&c, client, MSG_info_unsubscribe, MSG_ok);
 	c.on_answer = end_of_call;
-	err = call_run(&c);
+	w->stop = &c;
+	err = wish_for(n, w);
+	if (err == SC_OK)
+		err = call_wait(&c);
 	call_fini(&c);
 	return err;
 }
@@ -496,6 +535,7 @@ static void begin_by_itself(struct info *n)
 		return;
 	}
 	w->post.fn = on_wish;
+	w->is_automatic = 1;
 	if (client_post(n->client, &w->post) != SC_OK)
 		wish_free(w);
 }
@@ -546,10 +586,8 @@ void info_end(struct sc_client *client)
 {
 	struct info *n = atomic_load(&client->info);
 
-	if (n == NULL || !n->is_asked)
-		return;
-	call_drop(&n->call);
-	n->is_asked = 0;
+	if (n != NULL)
+		drop_calls(n);
 }
 
 void info_free(struct sc_client *client)
@@ -561,6 +599,7 @@ void info_free(struct sc_client *client)
 	loop_timer_free(n->timer);
 	wish_free(n->wish);
 	call_fini(&n->call);
+	call_fini(&n->probe);
 	view_free(n->view);
 	view_free(n->asked);
 	buf_fini(&n->asked_options);

@@ -22,7 +22,9 @@ struct info_wish {
 	size_t n_labels;
 	sc_info_fn fn;
 	void *arg;
-	int *taken; /* under client->lock: set when the client's thread has it; NULL: nobody waits */
+	int is_automatic;  /* nobody has asked for it: any other goes before it */
+	struct call *stop; /* begun when it is taken, to end what the scheduler knows of; its maker's.  NULL: nothing */
+	int *taken;	   /* under client->lock: set when the client's thread has it; NULL: nobody waits */
 };
 
 struct info {
@@ -38,11 +40,13 @@ struct info {
 	/* the client's thread */
 	struct info_wish *wish; /* NULL: none yet */
 	struct call call;
-	int is_asked; /* the call is under way */
+	int is_asked;	   /* the call is under way */
+	struct call probe; /* after silence: whether the scheduler says anything at all */
+	int is_probing;	   /* that call is under way */
 	struct loop_timer *timer;
 	uint64_t silence_us;  /* how long nothing may come; a test makes it shorter */
 	uint64_t patience_us; /* the same, with the interval granted */
-	uint64_t n_heard;     /* by the link, when something last came */
+	uint64_t n_heard;     /* by the link, when the probe began */
 	char incarnation[33]; /* of what the view's table holds */
 	uint64_t epoch;	      /* 0: nothing to go on from */
 	int had_version;      /* of this wish, and shown */

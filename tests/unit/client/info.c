@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct asked {
 	char incarnation[33];
 	uint64_t epoch, interval_us, sections;
 	char pool[32], namespace[32];
+	unsigned n_unsubscribed; /* before it */
 };
 
 struct stand_in {
@@ -49,6 +51,7 @@ struct stand_in {
 	pthread_t thread;
 	const struct line *script; /* NULL: who subscribes is brought to `latest` */
 	struct line latest;
+	int is_mute; /* its first connection is not told about the end of subscriptions */
 	/* written by its thread, read after an event that follows from it */
 	struct asked asked[ASKED_MAX];
 	unsigned n_asked, n_unsubscribed, n_peers;
@@ -123,6 +126,7 @@ static void note(struct stand_in *s, struct slice incarnation, uint64_t epoch, u
 	a->epoch = epoch;
 	a->interval_us = interval_us;
 	a->sections = sections;
+	a->n_unsubscribed = s->n_unsubscribed;
 }
 
 /* As a scheduler would: first version 5 and then on to the latest, later from the version held or from nothing. */
@@ -148,6 +152,8 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 
 	if (m->type == MSG_info_unsubscribe) {
 		s->n_unsubscribed++;
+		if (s->is_mute && s->n_peers == 1)
+			return SC_OK;
 		return conn_send(c, MSG_ok, &(struct msg_ok){m->u.info_unsubscribe.request, 1});
 	}
 	if (m->type == MSG_pong)
@@ -468,6 +474,90 @@ Test(info, other_options_begin_anew, .timeout = 60)
 	end(s);
 }
 
+/* ---- threads that want different things ------------------------------------------------------------------------- */
+
+struct rivals {
+	struct heard heard; /* first: on_event gets a pointer to it */
+	struct sc_client *client;
+	pthread_t other;
+	sc_err other_err;
+	int has_begun;
+};
+
+static void *unsubscribe(void *arg)
+{
+	struct rivals *x = arg;
+
+	x->other_err = sc_client_info_unsubscribe(x->client);
+	return NULL;
+}
+
+static int is_posted(struct sc_client *client)
+{
+	int is;
+
+	pthread_mutex_lock(&client->lock);
+	is = !TAILQ_EMPTY(&client->posts);
+	pthread_mutex_unlock(&client->lock);
+	return is;
+}
+
+/* In the client's thread: another unsubscribes, and before that is carried out here somebody subscribes. */
+static void on_event_both(enum sc_info_event event, const struct sc_info *info, void *arg)
+{
+	struct rivals *x = arg;
+
+	if (!x->has_begun) {
+		x->has_begun = 1;
+		cr_assert_eq(pthread_create(&x->other, NULL, unsubscribe, x), 0);
+		while (!is_posted(x->client))
+			sched_yield();
+		cr_assert_eq(sc_client_info_subscribe(x->client, NULL, on_event_both, x), SC_OK);
+	}
+	on_event(event, info, &x->heard);
+}
+
+Test(info, unsubscribing_ends_nothing_that_was_asked_for_later, .timeout = 60)
+{
+	static const struct line script[] = {
+		{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0}, {2, INFO_KIND_DELTA, ONE, 5, 6, 0}, {0, 0, NULL, 0, 0, 0}};
+	struct rivals x = {.has_begun = 0};
+	struct stand_in *s = begin(script);
+
+	x.client = open_client(s, NULL);
+	sem_init(&x.heard.there, 0, 0);
+	cr_assert_eq(sc_client_info_subscribe(x.client, NULL, on_event_both, &x), SC_OK);
+	expect(&x.heard, SC_INFO_UPDATED, 5);
+	expect(&x.heard, SC_INFO_UPDATED, 6);
+	cr_assert_eq(pthread_join(x.other, NULL), 0);
+	cr_assert_eq(x.other_err, SC_OK);
+	cr_assert_eq(s->n_unsubscribed, 1);
+	cr_assert_eq(s->asked[1].n_unsubscribed, 1, "it came after the second subscription");
+	sc_client_close(x.client);
+	end(s);
+}
+
+Test(info, what_begins_by_itself_replaces_nothing, .timeout = 60)
+{
+	static const struct line script[] = {
+		{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0}, {2, INFO_KIND_SNAPSHOT, ONE, 0, 6, 0}, {0, 0, NULL, 0, 0, 0}};
+	struct stand_in *s = begin(script);
+	struct sc_client *client = open_client(s, NULL);
+	struct sc_info_options o = {.interval_us = 300000, .pool = "gpu"};
+	const struct sc_info *info;
+
+	cr_assert_eq(sc_client_info_subscribe(client, &o, NULL, NULL), SC_OK);
+	cr_assert_eq(sc_client_info_wait(client, 20000000), SC_OK);
+	atomic_store(&info_of(client)->is_wanted, 0); /* as another thread saw it that looked before */
+	sc_info_unpin(sc_client_info(client));
+	cr_assert_eq(sc_client_identity(client, NULL, &info), SC_OK); /* what was posted before it is over by then */
+	sc_info_unpin(info);
+	cr_assert_eq(s->n_asked, 2);
+	cr_assert_eq(s->asked[1].interval_us, 0, "that is the question");
+	sc_client_close(client);
+	end(s);
+}
+
 /* ---- a scheduler that falls silent ------------------------------------------------------------------------------ */
 
 struct dog {
@@ -484,13 +574,15 @@ static void on_event_shorten(enum sc_info_event event, const struct sc_info *inf
 	on_event(event, info, &d->heard);
 }
 
+/* n_peers 2: it answers nothing at all. */
 static void fall_silent(const struct line *script, uint64_t last, unsigned n_peers)
 {
 	struct dog d = {.heard.n = 0};
 	struct heard *h = &d.heard;
 	struct stand_in *s = begin(script);
 
-	d.client = open_client(s, NULL);
+	s->is_mute = n_peers == 2;
+	d.client = open_client(s, s->is_mute ? "client.request-timeout=200ms" : NULL);
 	sem_init(&h->there, 0, 0);
 	cr_assert_eq(sc_client_info_subscribe(d.client, NULL, on_event_shorten, &d), SC_OK);
 	for (uint64_t epoch = 5; epoch <= last; epoch++)
@@ -502,6 +594,7 @@ static void fall_silent(const struct line *script, uint64_t last, unsigned n_pee
 	cr_assert_eq(s->asked[1].epoch, last, "it goes on from what it has");
 	cr_assert_str_eq(s->asked[1].incarnation, ONE);
 	cr_assert_eq(s->n_peers, n_peers);
+	cr_assert_eq(s->n_unsubscribed, 1, "it is asked before it is given up");
 	sc_client_close(d.client);
 	cr_assert_eq(h->n, h->taken);
 	end(s);
@@ -515,6 +608,17 @@ Test(info, who_hears_nothing_connects_again, .timeout = 60)
 					     {0, 0, NULL, 0, 0, 0}};
 
 	fall_silent(script, 6, 2);
+}
+
+/* Other calls on the connection may be waiting for something that takes long. */
+Test(info, a_scheduler_that_answers_is_not_given_up, .timeout = 60)
+{
+	static const struct line script[] = {{1, INFO_KIND_SNAPSHOT, ONE, 0, 5, 0},
+					     {1, INFO_KIND_DELTA, ONE, 5, 6, 0},
+					     {2, INFO_KIND_DELTA, ONE, 6, 7, 0},
+					     {0, 0, NULL, 0, 0, 0}};
+
+	fall_silent(script, 6, 1);
 }
 
 Test(info, who_hears_nothing_but_other_things_asks_again, .timeout = 60)
