@@ -47,6 +47,12 @@ static void guest_closed(struct conn *c, sc_err why, const char *text, void *arg
 
 static const struct conn_handlers guest_handlers = {NULL, guest_message, guest_closed};
 
+static void guest_makes_work(const struct server *s)
+{
+	if (s->config.on_guest != NULL)
+		s->config.on_guest(s->config.arg);
+}
+
 static void guest_forget(struct guest *g)
 {
 	TAILQ_REMOVE(&g->server->guests, g, link);
@@ -60,6 +66,7 @@ static sc_err guest_message(struct conn *c, const struct msg *m, void *arg)
 	char role[32];
 	sc_err err = handshake_accept(c, m, &s->config.rules, role);
 
+	guest_makes_work(s);
 	if (err == SC_OK)
 		err = s->config.on_peer(c, role, s->config.arg);
 	if (conn_arg(c) != g) /* somebody else's now, even if it is to be closed */
@@ -73,6 +80,7 @@ static void guest_closed(struct conn *c, sc_err why, const char *text, void *arg
 
 	log_warn(g->server->config.module, "refused", "peer=%s error=%s reason=%s", conn_peer(c), sc_err_name(why),
 		 log_quote(text));
+	guest_makes_work(g->server);
 	server_left(g->server);
 	guest_forget(g);
 }
@@ -109,6 +117,7 @@ static void welcome_guest(struct server *s, int fd)
 {
 	struct guest *g;
 
+	guest_makes_work(s);
 	if (s->n_connections >= s->config.max_connections) {
 		log_warn(s->config.module, "refused", "reason=\"net.max-connections=%zu reached\"",
 			 s->config.max_connections);

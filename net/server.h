@@ -23,6 +23,10 @@ struct server_config {
 	 * An error closes it.
 	 */
 	sc_err (*on_peer)(struct conn *c, const char *role, void *arg);
+	/*
+	 * Somebody who is not in makes work: was accepted, spoke or left.  For who accounts for it.  May be NULL.
+	 */
+	void (*on_guest)(void *arg);
 	void *arg;
 };
 

@@ -2,6 +2,7 @@
 #include "scheduler/http.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,6 +36,19 @@ static void write_metric(void *arg, const char *name, const char *type, const ch
 		evbuffer_add_printf(out, "%s %" PRIu64 "\n", name, value);
 }
 
+/* What this costs is not the cost of heartbeats. */
+static void count_in(const struct http *h)
+{
+	h->scheduler->turn_shared = 1;
+}
+
+/* A connection was accepted. */
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+	count_in(arg);
+	return bufferevent_socket_new(base, -1, 0);
+}
+
 static void reply(struct evhttp_request *req, const char *type, struct evbuffer *body)
 {
 	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
@@ -47,6 +61,7 @@ static void on_metrics(struct evhttp_request *req, void *arg)
 	struct http *h = arg;
 	struct evbuffer *body = evbuffer_new();
 
+	count_in(h);
 	if (body == NULL) {
 		evhttp_send_error(req, HTTP_INTERNAL, NULL);
 		return;
@@ -59,7 +74,7 @@ static void on_health(struct evhttp_request *req, void *arg)
 {
 	struct evbuffer *body = evbuffer_new();
 
-	(void)arg;
+	count_in(arg);
 	if (body == NULL) {
 		evhttp_send_error(req, HTTP_INTERNAL, NULL);
 		return;
@@ -70,7 +85,7 @@ static void on_health(struct evhttp_request *req, void *arg)
 
 static void on_other(struct evhttp_request *req, void *arg)
 {
-	(void)arg;
+	count_in(arg);
 	evhttp_send_error(req, HTTP_NOTFOUND, "there are /metrics and /healthz");
 }
 
@@ -101,6 +116,7 @@ sc_err http_new(struct scheduler *s, const char *address, char *shown, size_t ca
 	evhttp_set_max_headers_size(h->server, HTTP_HEADERS_MAX);
 	evhttp_set_max_body_size(h->server, HTTP_BODY_MAX);
 	evhttp_set_allowed_methods(h->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_bevcb(h->server, on_connection, h);
 	evhttp_set_cb(h->server, "/metrics", on_metrics, h);
 	evhttp_set_cb(h->server, "/healthz", on_health, h);
 	evhttp_set_gencb(h->server, on_other, h);

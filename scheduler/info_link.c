@@ -10,6 +10,7 @@
 
 #define IDENTITY_BURST	    10u /* questions a connection may ask at once */
 #define JUDGE_US	    1000000u
+#define HEARTBEAT_GUESS_US  12.0	 /* what one costs, until a turn with nothing else in it was measured */
 #define KERNEL_BUFFER_BYTES (128 * 1024) /* to a subscriber; the kernel doubles it */
 
 struct info_link {
@@ -191,14 +192,31 @@ static void judge_heartbeats(struct info_link *l, uint64_t now)
 	}
 }
 
+/* us is not 0.  Counters that go back began anew. */
 static uint64_t rate(uint64_t now_bytes, uint64_t before_bytes, uint64_t us)
 {
-	return us == 0 || now_bytes < before_bytes ? 0 : (now_bytes - before_bytes) * US_PER_S / us;
+	double rate = now_bytes < before_bytes ? 0.0 : (double)(now_bytes - before_bytes) / (double)us * US_PER_S;
+
+	return rate < (double)INFO_VALUE_MAX ? (uint64_t)rate : INFO_VALUE_MAX;
+}
+
+/* Two heartbeats in one turn have no time between them: the second is counted with the next. */
+static void measure_rates(struct worker_peer *p, const struct msg_heartbeat *m, uint64_t now)
+{
+	if (now == p->heartbeat_us)
+		return;
+	if (p->heartbeat_us != 0) {
+		p->sent_bytes_s = rate(m->sent_bytes, p->sent_bytes, now - p->heartbeat_us);
+		p->received_bytes_s = rate(m->received_bytes, p->received_bytes, now - p->heartbeat_us);
+	}
+	p->heartbeat_us = now;
+	p->sent_bytes = m->sent_bytes;
+	p->received_bytes = m->received_bytes;
 }
 
 void info_link_heartbeat(struct info_link *l, struct worker_peer *p, const struct msg_heartbeat *m)
 {
-	uint64_t now = loop_now_us(l->scheduler->loop), us = p->heartbeat_us == 0 ? 0 : now - p->heartbeat_us;
+	uint64_t now = loop_now_us(l->scheduler->loop);
 	struct info_metrics metrics = {
 		.cpu_percent = m->cpu_percent,
 		.memory_bytes = m->memory_bytes,
@@ -206,13 +224,11 @@ void info_link_heartbeat(struct info_link *l, struct worker_peer *p, const struc
 		.running = m->running,
 		.queued = m->queued,
 		.held = m->held,
-		.sent_bytes_s = rate(m->sent_bytes, p->sent_bytes, us),
-		.received_bytes_s = rate(m->received_bytes, p->received_bytes, us),
 	};
 
-	p->heartbeat_us = now;
-	p->sent_bytes = m->sent_bytes;
-	p->received_bytes = m->received_bytes;
+	measure_rates(p, m, now);
+	metrics.sent_bytes_s = p->sent_bytes_s;
+	metrics.received_bytes_s = p->received_bytes_s;
 	l->turn_heartbeats++;
 	if (info_set_metrics(&l->hub.cluster, p->number, &metrics) && !loop_timer_is_set(l->timer))
 		arm(l);
@@ -253,11 +269,16 @@ static sc_err take_filter(struct info_link *l, struct slice namespace, struct sl
 
 static void refuse_filter(struct client_peer *p, uint64_t request, sc_err err)
 {
-	conn_send_error(p->conn, request, err,
-			err == SC_LIMIT ? "too many different filters are in use" : "out of memory");
+	if (err == SC_INVALID)
+		conn_send_error(p->conn, request, err, "%u labels of at most %u bytes each can be asked for",
+				INFO_LABELS_MAX, INFO_LABEL_BYTES);
+	else
+		conn_send_error(p->conn, request, err, "%s",
+				err == SC_LIMIT ? "too many different filters are in use" : sc_err_text(err));
 }
 
-sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const struct msg_info_subscribe *m)
+/* The client has been told what failed. */
+static sc_err subscribe(struct info_link *l, struct client_peer *p, const struct msg_info_subscribe *m)
 {
 	uint64_t now = loop_now_us(l->scheduler->loop);
 	struct info_filter *f;
@@ -266,12 +287,12 @@ sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const str
 	if (m->interval_us < INTERVAL_MIN_US) {
 		conn_send_error(p->conn, m->request, SC_INVALID, "an interval of %llu us: 100 ms is the shortest",
 				(unsigned long long)m->interval_us);
-		return SC_OK;
+		return SC_INVALID;
 	}
 	err = take_filter(l, m->namespace, m->pool, m->labels, &f);
 	if (err != SC_OK) {
 		refuse_filter(p, m->request, err);
-		return SC_OK;
+		return err;
 	}
 	p->subscription.owner = p;
 	err = info_subscribe(&l->hub, &p->subscription, m->interval_us,
@@ -280,11 +301,19 @@ sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const str
 	if (err != SC_OK) {
 		info_filter_drop(&l->hub.encoder, f);
 		conn_send_error(p->conn, m->request, err, "%s", sc_err_text(err));
-		return SC_OK;
+		return err;
 	}
 	p->info_request = m->request;
 	conn_limit_kernel_buffer(p->conn, KERNEL_BUFFER_BYTES);
 	arm(l);
+	return SC_OK;
+}
+
+sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const struct msg_info_subscribe *m)
+{
+	/* Not what was asked for, then nothing: nobody listens for the number of the request before. */
+	if (subscribe(l, p, m) != SC_OK)
+		info_link_unsubscribe(l, p);
 	return SC_OK;
 }
 
@@ -357,6 +386,7 @@ sc_err info_link_new(struct scheduler *s, struct info_link **out)
 	l->heartbeat_us = o->scheduler_heartbeat_interval;
 	info_hub_init(&l->hub, &ho);
 	interval_init(&l->heartbeats, &(struct interval_budget){(double)o->info_heartbeat_budget / 1e6, 0.0});
+	l->heartbeats.cost_us = HEARTBEAT_GUESS_US;
 	if (loop_timer_new(s->loop, on_timer, l, &l->timer) != SC_OK) {
 		info_link_free(l);
 		return SC_NOMEM;

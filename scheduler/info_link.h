@@ -29,10 +29,11 @@ void info_link_left(struct info_link *l, uint32_t worker);
 void info_link_status(struct info_link *l, uint32_t worker, unsigned status);
 /* What a heartbeat tells; it counts for the interval granted to workers. */
 void info_link_heartbeat(struct info_link *l, struct worker_peer *p, const struct msg_heartbeat *m);
-/* A turn is over; was_shared: messages other than heartbeats were in it. */
+/* A turn is over; was_shared: something else than heartbeats was in it. */
 void info_link_turn(struct info_link *l, uint64_t cpu_us, int was_shared);
 
 /* ---- clients ---- */
+/* Instead of the subscription there was.  One that is refused, with an error to the client, ends that as well. */
 sc_err info_link_subscribe(struct info_link *l, struct client_peer *p, const struct msg_info_subscribe *m);
 /* 1 when there was a subscription. */
 int info_link_unsubscribe(struct info_link *l, struct client_peer *p);

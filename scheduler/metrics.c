@@ -5,26 +5,28 @@
 
 #define JOB_STATES 5
 
-static uint64_t count_jobs(const struct scheduler *s, unsigned state)
-{
-	uint64_t n = 0;
+/* By state. */
+struct counts {
+	uint64_t jobs[JOB_STATES], tasks[TASK_STATES];
+};
 
-	for (const struct job *j = core_job_first(s->core); j != NULL; j = core_job_next(s->core, j))
-		n += j->state == state;
-	return n;
+static size_t count(const struct scheduler *s, struct counts *n)
+{
+	size_t n_jobs = 0;
+
+	for (const struct job *j = core_job_first(s->core); j != NULL; j = core_job_next(s->core, j), n_jobs++) {
+		n->jobs[j->state]++;
+		for (unsigned state = 0; state < TASK_STATES; state++)
+			n->tasks[state] += j->counts[state];
+	}
+	return n_jobs;
 }
 
-static uint64_t count_tasks(const struct scheduler *s, unsigned state)
+size_t metrics_each(const struct scheduler *s, metric_fn fn, void *arg)
 {
-	uint64_t n = 0;
+	struct counts counts = {0}, *n = &counts;
+	size_t n_jobs = count(s, n);
 
-	for (const struct job *j = core_job_first(s->core); j != NULL; j = core_job_next(s->core, j))
-		n += j->counts[state];
-	return n;
-}
-
-void metrics_each(const struct scheduler *s, metric_fn fn, void *arg)
-{
 #define METRIC(name, type, help, value) fn(arg, #name, type, help, NULL, 1, (uint64_t)(value));
 #define METRIC_BY_STATE(name, type, help, value, states, name_of)                                                      \
 	for (unsigned state = 0; state < (states); state++)                                                            \
@@ -32,4 +34,5 @@ void metrics_each(const struct scheduler *s, metric_fn fn, void *arg)
 #include "scheduler/metrics.def"
 #undef METRIC
 #undef METRIC_BY_STATE
+	return n_jobs;
 }

@@ -10,6 +10,7 @@
 typedef void (*metric_fn)(void *arg, const char *name, const char *type, const char *help, const char *state, int first,
 			  uint64_t value);
 
-void metrics_each(const struct scheduler *s, metric_fn fn, void *arg);
+/* Returns how many jobs it had to walk over, once: what it costs grows with them. */
+size_t metrics_each(const struct scheduler *s, metric_fn fn, void *arg);
 
 #endif

@@ -1,13 +1,13 @@
 /* report_stats.c - what the scheduler spends, and on what: metrics, requests by kind, requests by client. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "proto/column.h"
 #include "scheduler/metrics.h"
 
 #define NAMES_MAX   200u
-#define CLIENTS_MAX 20u /* the most expensive ones are named */
+#define CLIENTS_MAX 20u	 /* the most expensive ones are named */
+#define STATS_COST  100u /* small messages that are as much work as the rest of it, see conn_charge() */
 
 struct stats {
 	struct column_writer value, kind_count, kind_ns, client_count, client_ns;
@@ -43,46 +43,43 @@ static void add_kinds(const struct scheduler *s, struct stats *t)
 	}
 }
 
-static int by_cost(const void *a, const void *b)
+/* In one pass: the most expensive ones so far, in order. */
+static void add_clients(const struct scheduler *s, struct stats *t)
 {
-	const struct client_peer *x = *(struct client_peer *const *)a, *y = *(struct client_peer *const *)b;
+	const struct client_peer *top[CLIENTS_MAX], *p;
+	size_t n = 0, at;
 
-	return (x->requests_ns < y->requests_ns) - (x->requests_ns > y->requests_ns);
-}
-
-static sc_err add_clients(const struct scheduler *s, struct stats *t)
-{
-	struct client_peer **all = mem_malloc(s->n_clients * sizeof(struct client_peer *)), *p;
-	size_t n = 0;
-
-	if (all == NULL)
-		return SC_NOMEM;
-	TAILQ_FOREACH (p, &s->clients, link)
-		if (n < s->n_clients)
-			all[n++] = p;
-	qsort(all, n, sizeof(struct client_peer *), by_cost);
-	for (size_t i = 0; i < n && i < CLIENTS_MAX; i++) {
-		t->clients[t->n_clients++] = slice_of(conn_peer(all[i]->conn));
-		column_put(&t->client_count, all[i]->n_requests);
-		column_put(&t->client_ns, all[i]->requests_ns);
+	TAILQ_FOREACH (p, &s->clients, link) {
+		if (n == CLIENTS_MAX && p->requests_ns <= top[n - 1]->requests_ns)
+			continue;
+		if (n < CLIENTS_MAX)
+			n++;
+		for (at = n - 1; at > 0 && top[at - 1]->requests_ns < p->requests_ns; at--)
+			top[at] = top[at - 1];
+		top[at] = p;
 	}
-	mem_free(all);
-	return SC_OK;
+	for (at = 0; at < n; at++) {
+		t->clients[t->n_clients++] = slice_of(conn_peer(top[at]->conn));
+		column_put(&t->client_count, top[at]->n_requests);
+		column_put(&t->client_ns, top[at]->requests_ns);
+	}
 }
 
 sc_err report_stats(struct scheduler *s, struct conn *c, const struct msg_stats *m)
 {
 	struct stats *t = mem_calloc(1, sizeof(*t));
 	struct msg_stats_rows a = {.request = m->request};
+	size_t n_jobs;
 	sc_err err;
 
 	if (t == NULL) {
 		conn_send_error(c, m->request, SC_NOMEM, "%s", sc_err_text(SC_NOMEM));
 		return SC_OK;
 	}
-	metrics_each(s, add_metric, t);
+	n_jobs = metrics_each(s, add_metric, t);
 	add_kinds(s, t);
-	err = add_clients(s, t);
+	add_clients(s, t);
+	conn_charge(c, STATS_COST + (n_jobs + s->n_clients) / WALK_PER_MESSAGE);
 	a.name = (struct slices){t->names, t->n_names};
 	a.value = column_of(&t->value);
 	a.kind = (struct slices){t->kinds, t->n_kinds};
@@ -91,8 +88,7 @@ sc_err report_stats(struct scheduler *s, struct conn *c, const struct msg_stats 
 	a.client = (struct slices){t->clients, t->n_clients};
 	a.client_count = column_of(&t->client_count);
 	a.client_ns = column_of(&t->client_ns);
-	if (err == SC_OK)
-		err = conn_send(c, MSG_stats_rows, &a);
+	err = conn_send(c, MSG_stats_rows, &a);
 	if (err != SC_OK)
 		conn_send_error(c, m->request, err, "the answer cannot be made: %s", sc_err_text(err));
 	column_writer_fini(&t->value);

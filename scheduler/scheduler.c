@@ -34,6 +34,11 @@ static sc_err on_peer(struct conn *c, const char *role, void *arg)
 	return client_link_new(s, c, strcmp(role, ROLE_WORKER_CLIENT) == 0);
 }
 
+static void on_guest(void *arg)
+{
+	((struct scheduler *)arg)->turn_shared = 1;
+}
+
 static void check(struct scheduler *s)
 {
 #ifdef DEBUG_CHECKS
@@ -151,6 +156,7 @@ static struct server_config server_config_of(struct scheduler *s)
 		.hello_timeout_us = o->net_hello_timeout,
 		.max_connections = o->net_max_connections,
 		.on_peer = on_peer,
+		.on_guest = on_guest,
 		.arg = s,
 	};
 }

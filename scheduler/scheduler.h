@@ -43,7 +43,8 @@ struct worker_peer {
 	struct known_job *known;
 	/* of its last heartbeat */
 	uint64_t cpu_percent, memory_bytes, running, queued, held, held_bytes, spilled_bytes;
-	uint64_t sent_bytes, received_bytes, heartbeat_us; /* when */
+	uint64_t sent_bytes, received_bytes, heartbeat_us; /* when these were told */
+	uint64_t sent_bytes_s, received_bytes_s;	   /* since the time before */
 	/* this turn's actions for it: indices into the core's array, chained by outbox */
 	uint32_t first_action, last_action;
 	int is_touched;
@@ -85,7 +86,7 @@ struct scheduler {
 	uint64_t n_turns, n_actions, n_clients;	       /* for metrics.def */
 	uint64_t turn_us, turn_max_us, turn_max_at_us; /* spent in turns; the longest lately, and when */
 	uint64_t cpu_us;			       /* of this thread when the last turn ended */
-	int turn_shared;			       /* other messages than heartbeats came in this turn */
+	int turn_shared;			       /* this turn did something else than take in heartbeats */
 	struct {
 		uint64_t count, ns;
 	} requests[MSG_CODES]; /* of clients, by message */

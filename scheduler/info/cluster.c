@@ -121,6 +121,12 @@ static void count(struct info_totals *t, const struct info_record *r, int sign)
 	t->held += s * r->held;
 }
 
+/* A worker may lie, but not so that the totals of all overflow. */
+static uint64_t bounded(uint64_t value)
+{
+	return value < INFO_VALUE_MAX ? value : INFO_VALUE_MAX;
+}
+
 static sc_err make_room(struct info_cluster *c, uint32_t worker)
 {
 	size_t old = c->cap_workers;
@@ -161,8 +167,8 @@ sc_err info_join(struct info_cluster *c, uint32_t worker, const struct info_iden
 	}
 	r->worker = worker;
 	r->pid = identity->pid;
-	r->slots = identity->slots;
-	r->memory_limit_bytes = identity->memory_limit_bytes;
+	r->slots = bounded(identity->slots);
+	r->memory_limit_bytes = bounded(identity->memory_limit_bytes);
 	r->status = identity->status;
 	r->born = r->identity_changed = c->epoch + 1;
 	TAILQ_INSERT_HEAD(&c->changes, r, link);
@@ -217,6 +223,18 @@ void info_set_status(struct info_cluster *c, uint32_t worker, unsigned status)
 	touch(c, r);
 }
 
+/* To the nearest; never more than INFO_VALUE_MAX bytes are. */
+static uint64_t mib_of(uint64_t bytes)
+{
+	return (bounded(bytes) + INFO_MIB / 2) / INFO_MIB;
+}
+
+/* Noise of a rate: 64 KiB/s. */
+static uint64_t kib_of(uint64_t bytes)
+{
+	return (bounded(bytes) >> 16) << 6;
+}
+
 static int set(uint64_t *field, uint64_t value)
 {
 	if (*field == value)
@@ -233,14 +251,14 @@ int info_set_metrics(struct info_cluster *c, uint32_t worker, const struct info_
 	if (r == NULL)
 		return 0;
 	count(&c->totals, r, -1);
-	changed |= set(&r->cpu_percent, m->cpu_percent);
-	changed |= set(&r->memory_mib, (m->memory_bytes + INFO_MIB / 2) / INFO_MIB);
-	changed |= set(&r->spilled_mib, (m->spilled_bytes + INFO_MIB / 2) / INFO_MIB);
-	changed |= set(&r->running, m->running);
-	changed |= set(&r->queued, m->queued);
-	changed |= set(&r->held, m->held);
-	changed |= set(&r->sent_kib_s, (m->sent_bytes_s >> 16) << 6);
-	changed |= set(&r->received_kib_s, (m->received_bytes_s >> 16) << 6);
+	changed |= set(&r->cpu_percent, bounded(m->cpu_percent));
+	changed |= set(&r->memory_mib, mib_of(m->memory_bytes));
+	changed |= set(&r->spilled_mib, mib_of(m->spilled_bytes));
+	changed |= set(&r->running, bounded(m->running));
+	changed |= set(&r->queued, bounded(m->queued));
+	changed |= set(&r->held, bounded(m->held));
+	changed |= set(&r->sent_kib_s, kib_of(m->sent_bytes_s));
+	changed |= set(&r->received_kib_s, kib_of(m->received_bytes_s));
 	count(&c->totals, r, 1);
 	if (changed)
 		touch(c, r);

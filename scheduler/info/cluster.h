@@ -22,6 +22,12 @@
 
 #define INFO_MIB ((uint64_t)1 << 20)
 
+/*
+ * What a worker says of itself is not taken to be more than this: the sums of 65,536 workers still fit, and in bytes it
+ * is more than any machine has.
+ */
+#define INFO_VALUE_MAX ((uint64_t)1 << 48)
+
 /* What a worker is; changes rarely. */
 struct info_identity {
 	struct slice name, pool, address, resources, labels; /* labels joined by commas */

@@ -81,14 +81,12 @@ void info_encoder_new_epoch(struct info_encoder *e)
 /* ---- filters ---------------------------------------------------------------------------------------------------- */
 
 /* Whether the labels "a=b,c=d" contain the label. */
-static int has_label(const char *labels, const char *label)
+static int has_label(const char *labels, struct slice label)
 {
-	size_t n = strlen(label);
-
 	for (const char *at = labels; *at != '\0';) {
 		size_t len = strcspn(at, ",");
 
-		if (len == n && memcmp(at, label, n) == 0)
+		if (len == label.n && memcmp(at, label.p, len) == 0)
 			return 1;
 		at += len + (at[len] == ',');
 	}
@@ -111,13 +109,13 @@ int info_filter_matches(const struct info_filter *f, const struct info_record *r
 
 static int compare_labels(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(((const struct slice *)a)->p, ((const struct slice *)b)->p);
 }
 
 static void filter_free(struct info_filter *f)
 {
 	for (size_t i = 0; i < f->n_labels; i++)
-		mem_free(f->labels[i]);
+		mem_free((char *)(uintptr_t)f->labels[i].p);
 	mem_free(f->namespace);
 	mem_free(f->pool);
 	mem_free(f->text);
@@ -141,17 +139,18 @@ static sc_err filter_new(struct slice namespace, struct slice pool, struct slice
 	f->namespace = slice_dup(namespace);
 	f->pool = slice_dup(pool);
 	for (size_t i = 0; i < labels.n; i++) {
-		f->labels[f->n_labels] = slice_dup(labels.v[i]);
-		if (f->labels[f->n_labels] == NULL)
+		char *copy = slice_dup(labels.v[i]);
+
+		if (copy == NULL)
 			break;
-		f->n_labels++;
+		f->labels[f->n_labels++] = slice_of(copy);
 	}
-	qsort(f->labels, f->n_labels, sizeof(char *), compare_labels);
+	qsort(f->labels, f->n_labels, sizeof(struct slice), compare_labels);
 	buf_init(&text, 0);
 	put_key(&text, f->namespace);
 	put_key(&text, f->pool);
 	for (size_t i = 0; i < f->n_labels; i++)
-		put_key(&text, f->labels[i]);
+		put_key(&text, f->labels[i].p);
 	f->text = mem_strndup((const char *)text.data, text.len);
 	buf_fini(&text);
 	if (f->namespace == NULL || f->pool == NULL || f->text == NULL || f->n_labels < labels.n) {
@@ -169,7 +168,10 @@ sc_err info_filter_take(struct info_encoder *e, struct slice namespace, struct s
 	sc_err err;
 
 	if (labels.n > INFO_LABELS_MAX)
-		return SC_LIMIT;
+		return SC_INVALID;
+	for (size_t i = 0; i < labels.n; i++)
+		if (labels.v[i].n > INFO_LABEL_BYTES)
+			return SC_INVALID;
 	err = filter_new(namespace, pool, labels, &f);
 	if (err != SC_OK)
 		return err;

@@ -15,14 +15,15 @@
 #define INFO_ALL (INFO_SECTION_TOTALS | INFO_SECTION_MEMBERS | INFO_SECTION_METRICS)
 
 #define INFO_LABELS_MAX	 16u
+#define INFO_LABEL_BYTES 1000u /* of each; every worker is compared with all of them */
 #define INFO_FILTERS_MAX 1024u /* distinct filters at the same time */
 
 /* Which workers a receiver wants to see.  Interned: equal filters are one.  Matching looks at what never changes. */
 struct info_filter {
-	char *text;	 /* canonical, the key; owned */
-	char *namespace; /* "": any */
-	char *pool;	 /* "": any */
-	char *labels[INFO_LABELS_MAX];
+	char *text;			      /* canonical, the key; owned */
+	char *namespace;		      /* "": any */
+	char *pool;			      /* "": any */
+	struct slice labels[INFO_LABELS_MAX]; /* owned */
 	size_t n_labels;
 	size_t n_users;
 	uint32_t number;
@@ -87,7 +88,9 @@ void info_encoding_unref(struct info_encoding *x);
 
 /*
  * The filter for workers that jobs of a namespace may run on ("": any; else those reserved for it and those reserved
- * for none), of a pool ("": any) and with labels key=value, all of which a worker must have.  SC_LIMIT, SC_NOMEM.
+ * for none), of a pool ("": any) and with labels key=value, all of which a worker must have.  SC_INVALID: a label is
+ * longer than INFO_LABEL_BYTES, or there are more than INFO_LABELS_MAX.  SC_LIMIT: there are INFO_FILTERS_MAX others.
+ * SC_NOMEM.
  */
 sc_err info_filter_take(struct info_encoder *e, struct slice namespace, struct slice pool, struct slices labels,
 			struct info_filter **out);

@@ -154,6 +154,32 @@ Test(cluster_info, an_interval_too_short_is_refused)
 	cr_assert_eq(update(4).granted_us, 2000000);
 }
 
+/* Nobody listens for its number any more. */
+Test(cluster_info, a_refused_subscription_ends_the_one_there_was)
+{
+	static char text[1002] = "k=";
+	struct slice label = {text, 1001};
+	struct msg_info_subscribe long_label = {.request = 3, .interval_us = 100000, .labels = {&label, 1}};
+	struct msg_identity question = {.request = 4, .labels = {&label, 1}};
+	struct msg_info_unsubscribe stop_it = {.request = 9};
+
+	memset(text + 2, 'x', 999);
+	subscribe(1, 100000, "", 0);
+	update(1);
+	subscribe(2, 99999, "", 0);
+	cr_assert_eq(raw_expect(r, MSG_error)->u.error.code, SC_INVALID);
+	raw_send(r, MSG_info_unsubscribe, &stop_it);
+	cr_assert_eq(raw_expect(r, MSG_ok)->u.ok.count, 0);
+	subscribe(1, 100000, "", 0);
+	update(1);
+	raw_send(r, MSG_info_subscribe, &long_label);
+	cr_assert_eq(raw_expect(r, MSG_error)->u.error.code, SC_INVALID);
+	raw_send(r, MSG_info_unsubscribe, &stop_it);
+	cr_assert_eq(raw_expect(r, MSG_ok)->u.ok.count, 0);
+	raw_send(r, MSG_identity, &question);
+	cr_assert_eq(raw_expect(r, MSG_error)->u.error.code, SC_INVALID);
+}
+
 Test(cluster_info, a_filter_that_names_nothing_shows_nothing)
 {
 	struct msg_info_subscribe m = {.request = 5, .interval_us = 100000};
@@ -207,4 +233,36 @@ Test(cluster_info, what_it_costs_can_be_asked)
 		seen |= slice_is(rows->kind.v[i], "info_subscribe");
 	cr_assert(seen);
 	cr_assert_gt(rows->client.n, 0);
+}
+
+static uint64_t turns_told(void)
+{
+	const struct msg_stats_rows *rows = &raw_expect(r, MSG_stats_rows)->u.stats_rows;
+	struct column_reader value;
+
+	column_read(&value, &rows->value);
+	for (size_t i = 0; i < rows->name.n; i++) {
+		uint64_t n = column_next(&value);
+
+		if (slice_is(rows->name.v[i], "sched_turns_total"))
+			return n;
+	}
+	cr_assert_fail("sched_turns_total is not told");
+}
+
+/* An answer is as much work as a hundred small messages, so a turn has a hundred of them at most. */
+Test(cluster_info, who_asks_what_it_costs_without_end_leaves_turns_to_others)
+{
+	struct buf many;
+	uint64_t first, last = 0;
+
+	buf_init(&many, 0);
+	for (uint64_t i = 0; i < 500; i++)
+		msg_encode(&many, MSG_stats, &(struct msg_stats){.request = i}, NULL);
+	cr_assert(raw_send_frame(r, many.data, many.len));
+	buf_fini(&many);
+	first = turns_told();
+	for (int i = 1; i < 500; i++)
+		last = turns_told();
+	cr_assert_geq(last - first, 4);
 }

@@ -92,6 +92,32 @@ Test(info_filter, equal_filters_are_one_and_no_other_is)
 	cr_assert_eq(HASH_COUNT(encoder.filters), 0);
 }
 
+/* Every worker is compared with every label, so a filter cannot be made of any amount. */
+Test(info_filter, what_is_compared_is_bounded)
+{
+	static char text[INFO_LABEL_BYTES + 1];
+	struct slice labels[INFO_LABELS_MAX + 1];
+	struct info_filter *f = NULL;
+
+	memset(text, 'x', sizeof(text));
+	text[1] = '=';
+	for (size_t i = 0; i <= INFO_LABELS_MAX; i++)
+		labels[i] = (struct slice){text, INFO_LABEL_BYTES};
+	cr_assert_eq(info_filter_take(&encoder, slice_of(""), slice_of(""),
+				      (struct slices){labels, INFO_LABELS_MAX + 1}, &f),
+		     SC_INVALID);
+	cr_assert_eq(
+		info_filter_take(&encoder, slice_of(""), slice_of(""), (struct slices){labels, INFO_LABELS_MAX}, &f),
+		SC_OK);
+	info_filter_drop(&encoder, f);
+	labels[1].n++;
+	f = NULL;
+	cr_assert_eq(info_filter_take(&encoder, slice_of(""), slice_of(""), (struct slices){labels, 2}, &f),
+		     SC_INVALID);
+	cr_assert_null(f);
+	cr_assert_eq(HASH_COUNT(encoder.filters), 0);
+}
+
 /* The texts borrow *raw. */
 static struct msg_info_body decode(struct msg_decoder *d, const struct info_encoding *x, struct buf *raw)
 {
