@@ -48,4 +48,4 @@ static int run(const struct scenario *s)
 struct scenario scenario_array = {"array",
 				  "one array job: time to submit it, memory of the scheduler per task",
 				  run,
-				  {{"tasks", 1000000, "in the job", PARAM_COUNT}}};
+				  {{"tasks", 1000000, "in the job", PARAM_COUNT, NULL}}};

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -175,11 +176,38 @@ uint64_t process_rss_bytes(pid_t pid)
 	return proc_field(pid, "statm", 1) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+uint64_t process_peak_bytes(pid_t pid)
+{
+	char path[64], line[128];
+	unsigned long long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			kib = strtoull(line + 6, NULL, 10);
+	fclose(f);
+	return kib * 1024;
+}
+
 uint64_t process_cpu_us(pid_t pid)
 {
 	clockid_t id; /* of all its threads, finer than the ticks in /proc */
 
 	return clock_getcpuclockid(pid, &id) == 0 ? clock_us(id) : 0;
+}
+
+uint64_t descriptors_raise(void)
+{
+	struct rlimit l;
+
+	getrlimit(RLIMIT_NOFILE, &l);
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+	return l.rlim_max;
 }
 
 int bench_run_group(struct bench_cluster *c, const struct sc_group_spec *g, uint64_t *us)

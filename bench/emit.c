@@ -4,13 +4,21 @@
 
 #include "bench/bench.h"
 
+static void emit_param(const struct param *p, const char *separator)
+{
+	if (p->kind == PARAM_TEXT)
+		printf("%s\"%s\":\"%s\"", separator, p->name, p->text);
+	else
+		printf("%s\"%s%s\":%llu", separator, p->name, p->kind == PARAM_DURATION ? "_ms" : "",
+		       (unsigned long long)p->value);
+}
+
 void emit(const struct scenario *s, const char *metric, double value, const char *unit)
 {
 	printf("{\"bench\":\"%s\",\"metric\":\"%s\",\"value\":%.10g,\"unit\":\"%s\",\"params\":{", s->name, metric,
 	       value, unit);
 	for (const struct param *p = s->params; p->name != NULL; p++)
-		printf("%s\"%s%s\":%llu", p == s->params ? "" : ",", p->name, p->kind == PARAM_DURATION ? "_ms" : "",
-		       (unsigned long long)p->value);
+		emit_param(p, p == s->params ? "" : ",");
 	printf("}}\n");
 	fflush(stdout);
 }

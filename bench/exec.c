@@ -79,6 +79,6 @@ static int run(const struct scenario *s)
 struct scenario scenario_exec = {"exec",
 				 PROGRAM " through one agent against a bare posix_spawn loop; medians of rounds",
 				 run,
-				 {{"tasks", 3000, "a round", PARAM_COUNT},
-				  {"slots", 2, "width of both", PARAM_COUNT},
-				  {"rounds", 7, "of both, in turn", PARAM_COUNT}}};
+				 {{"tasks", 3000, "a round", PARAM_COUNT, NULL},
+				  {"slots", 2, "width of both", PARAM_COUNT, NULL},
+				  {"rounds", 7, "of both, in turn", PARAM_COUNT, NULL}}};

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -18,7 +17,6 @@
 #define TICK_US	      (50u * US_PER_MS)
 #define CONNECT_US    (120 * (uint64_t)US_PER_S)
 #define ANSWER_US     (10 * (uint64_t)US_PER_S)
-#define FILES_SPARE   100u /* descriptors for other things than connections, in either process */
 #define BYTES_PER_MIB (1024.0 * 1024.0)
 
 enum phase { CONNECTING, SETTLING, ASKED_BEFORE, MEASURING, ASKED_AFTER, FINISHED, FAILED };
@@ -206,13 +204,9 @@ static void emit_all(const struct run *r)
 static void fit(struct scenario *s, size_t counts[INFO_ROLES])
 {
 	static const char *const names[INFO_CONTROL] = {"workers", "subscribers", "worker-clients", "polls"};
-	struct rlimit l;
-	uint64_t total = 0, room;
+	uint64_t total = 0, allowed = descriptors_raise(), room;
 
-	getrlimit(RLIMIT_NOFILE, &l);
-	l.rlim_cur = l.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &l);
-	room = l.rlim_max > FILES_SPARE ? l.rlim_max - FILES_SPARE : 1;
+	room = allowed > DESCRIPTORS_SPARE ? allowed - DESCRIPTORS_SPARE : 1;
 	for (size_t i = 0; i < INFO_CONTROL; i++)
 		total += param(s, names[i]);
 	for (size_t i = 0; i < INFO_CONTROL; i++) {
@@ -226,7 +220,7 @@ static void fit(struct scenario *s, size_t counts[INFO_ROLES])
 	}
 	if (total > room)
 		fprintf(stderr, "sched-bench: %llu descriptors are allowed: fewer peers of each kind, see params\n",
-			(unsigned long long)l.rlim_max);
+			(unsigned long long)allowed);
 	counts[INFO_CONTROL] = 1;
 }
 
@@ -285,14 +279,15 @@ struct scenario scenario_info = {
 	"info",
 	"telling subscribers what the cluster looks like: stub workers and clients against a real scheduler",
 	run,
-	{{"workers", 800, "stubs that register and send heartbeats", PARAM_COUNT},
-	 {"subscribers", 800, "clients that are told of changes", PARAM_COUNT},
-	 {"interval", 2000, "that they ask for", PARAM_DURATION},
-	 {"seconds", 10, "measured", PARAM_COUNT},
-	 {"settle", 5, "seconds before that, after all have connected", PARAM_COUNT},
+	{{"workers", 800, "stubs that register and send heartbeats", PARAM_COUNT, NULL},
+	 {"subscribers", 800, "clients that are told of changes", PARAM_COUNT, NULL},
+	 {"interval", 2000, "that they ask for", PARAM_DURATION, NULL},
+	 {"seconds", 10, "measured", PARAM_COUNT, NULL},
+	 {"settle", 5, "seconds before that, after all have connected", PARAM_COUNT, NULL},
 	 {"change-rate", 100, "percent of the workers whose metrics change in a second, as heartbeats allow",
-	  PARAM_COUNT},
-	 {"worker-clients", 0, "clients from inside tasks, which do not subscribe", PARAM_COUNT},
-	 {"slow", 0, "of the subscribers: they stop reading after the first update", PARAM_COUNT},
-	 {"polls", 0, "clients that ask for everything every interval, instead of subscribing", PARAM_COUNT},
-	 {"views", 50, "of the subscribers: they keep a real view, by which staleness is measured", PARAM_COUNT}}};
+	  PARAM_COUNT, NULL},
+	 {"worker-clients", 0, "clients from inside tasks, which do not subscribe", PARAM_COUNT, NULL},
+	 {"slow", 0, "of the subscribers: they stop reading after the first update", PARAM_COUNT, NULL},
+	 {"polls", 0, "clients that ask for everything every interval, instead of subscribing", PARAM_COUNT, NULL},
+	 {"views", 50, "of the subscribers: they keep a real view, by which staleness is measured", PARAM_COUNT,
+	  NULL}}};

@@ -33,4 +33,4 @@ static int run(const struct scenario *s)
 struct scenario scenario_latency = {"latency",
 				    "one noop, from submission until the client knows it is done",
 				    run,
-				    {{"tasks", 5000, "how many, one after the other", PARAM_COUNT}}};
+				    {{"tasks", 5000, "how many, one after the other", PARAM_COUNT, NULL}}};

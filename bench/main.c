@@ -9,10 +9,21 @@
 
 #define EXIT_USAGE 2
 
-static struct scenario *const scenarios[] = {&scenario_latency, &scenario_exec, &scenario_noop,
-					     &scenario_array,	&scenario_info, &scenario_sim};
+static struct scenario *const scenarios[] = {&scenario_latency, &scenario_exec, &scenario_noop, &scenario_array,
+					     &scenario_info,	&scenario_sim,	&scenario_graph};
 
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
+
+static void print_param(FILE *out, const struct param *p)
+{
+	fprintf(out, "    --%-14s %s", p->name, p->help);
+	if (p->kind == PARAM_TEXT)
+		fprintf(out, " [%s]\n", p->text);
+	else if (p->kind == PARAM_FLAG)
+		fprintf(out, "\n");
+	else
+		fprintf(out, " [%llu%s]\n", (unsigned long long)p->value, p->kind == PARAM_DURATION ? "ms" : "");
+}
 
 static void print_help(FILE *out)
 {
@@ -23,8 +34,7 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < N_SCENARIOS; i++) {
 		fprintf(out, "\n  %-10s %s\n", scenarios[i]->name, scenarios[i]->help);
 		for (const struct param *p = scenarios[i]->params; p->name != NULL; p++)
-			fprintf(out, "    --%-14s %s [%llu%s]\n", p->name, p->help, (unsigned long long)p->value,
-				p->kind == PARAM_DURATION ? "ms" : "");
+			print_param(out, p);
 	}
 }
 
@@ -44,12 +54,22 @@ static struct param *find_param(struct scenario *s, const char *name)
 	return NULL;
 }
 
-uint64_t param(const struct scenario *s, const char *name)
+static const struct param *known_param(const struct scenario *s, const char *name)
 {
 	for (const struct param *p = s->params; p->name != NULL; p++)
 		if (strcmp(p->name, name) == 0)
-			return p->value;
+			return p;
 	abort(); /* our own misspelling */
+}
+
+uint64_t param(const struct scenario *s, const char *name)
+{
+	return known_param(s, name)->value;
+}
+
+const char *param_text(const struct scenario *s, const char *name)
+{
+	return known_param(s, name)->text;
 }
 
 static sc_err parse_value(struct param *p, const char *text)
@@ -58,15 +78,25 @@ static sc_err parse_value(struct param *p, const char *text)
 
 	if (p->kind == PARAM_COUNT)
 		return text_u64(text, &p->value);
+	if (p->kind == PARAM_TEXT) {
+		p->text = text;
+		return SC_OK;
+	}
 	if (text_duration_us(text, &us) != SC_OK || us == UINT64_MAX || us < US_PER_MS)
 		return SC_INVALID;
 	p->value = us / US_PER_MS;
 	return SC_OK;
 }
 
+static const char *const expected[] = {
+	[PARAM_COUNT] = "a whole number",
+	[PARAM_DURATION] = "a duration of at least 1ms, like 2s or 500ms",
+	[PARAM_TEXT] = "a text",
+};
+
 static int parse_params(struct scenario *s, int argc, char **argv)
 {
-	for (int i = 2; i < argc; i += 2) {
+	for (int i = 2; i < argc; i++) {
 		struct param *p = strncmp(argv[i], "--", 2) == 0 ? find_param(s, argv[i] + 2) : NULL;
 
 		if (p == NULL) {
@@ -74,10 +104,12 @@ static int parse_params(struct scenario *s, int argc, char **argv)
 				argv[i]);
 			return EXIT_USAGE;
 		}
-		if (i + 1 == argc || parse_value(p, argv[i + 1]) != SC_OK) {
-			fprintf(stderr, "sched-bench: %s needs %s\n", argv[i],
-				p->kind == PARAM_DURATION ? "a duration of at least 1ms, like 2s or 500ms"
-							  : "a whole number");
+		if (p->kind == PARAM_FLAG) {
+			p->value = 1;
+			continue;
+		}
+		if (++i == argc || parse_value(p, argv[i]) != SC_OK) {
+			fprintf(stderr, "sched-bench: --%s needs %s\n", p->name, expected[p->kind]);
 			return EXIT_USAGE;
 		}
 	}

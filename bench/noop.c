@@ -32,7 +32,7 @@ static int run(const struct scenario *s)
 struct scenario scenario_noop = {"noop",
 				 "many noops through real agents; the best round counts",
 				 run,
-				 {{"tasks", 1000000, "in one array job", PARAM_COUNT},
-				  {"agents", 2, "worker processes", PARAM_COUNT},
-				  {"slots", 2, "of each", PARAM_COUNT},
-				  {"rounds", 3, "times", PARAM_COUNT}}};
+				 {{"tasks", 1000000, "in one array job", PARAM_COUNT, NULL},
+				  {"agents", 2, "worker processes", PARAM_COUNT, NULL},
+				  {"slots", 2, "of each", PARAM_COUNT, NULL},
+				  {"rounds", 3, "times", PARAM_COUNT, NULL}}};

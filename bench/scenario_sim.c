@@ -41,7 +41,7 @@ struct scenario scenario_sim = {
 	"sim",
 	"the core in a simulated world with faults; fails when anything does not hold",
 	run,
-	{{"seed", 1, "of the first run; a failed one is repeated with --seed N --seeds 1", PARAM_COUNT},
-	 {"seeds", 1000, "runs at least", PARAM_COUNT},
-	 {"seconds", 0, "go on for at least this long", PARAM_COUNT},
-	 {"steps", 150, "random steps of a run", PARAM_COUNT}}};
+	{{"seed", 1, "of the first run; a failed one is repeated with --seed N --seeds 1", PARAM_COUNT, NULL},
+	 {"seeds", 1000, "runs at least", PARAM_COUNT, NULL},
+	 {"seconds", 0, "go on for at least this long", PARAM_COUNT, NULL},
+	 {"steps", 150, "random steps of a run", PARAM_COUNT, NULL}}};

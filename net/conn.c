@@ -403,6 +403,7 @@ sc_err conn_send(struct conn *c, msg_type type, const void *m)
 			return err;
 		}
 	}
+	loop_traffic(c->loop)->messages_out++;
 	if (c->pending.len >= FRAME_SPLIT_BYTES)
 		frame_pending(c);
 	mark_dirty(c);
@@ -455,6 +456,7 @@ sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void
 		broken(c, SC_NOMEM, NULL);
 		return SC_NOMEM;
 	}
+	loop_traffic(c->loop)->messages_out++;
 	buf_reset(&c->pending);
 	mark_dirty(c);
 	return SC_OK;
@@ -506,6 +508,7 @@ static ssize_t send_some(struct conn *c)
 	if (sent > 0) {
 		evbuffer_drain(c->out, (size_t)sent);
 		c->bytes_out += (uint64_t)sent;
+		loop_traffic(c->loop)->bytes_out += (uint64_t)sent;
 	}
 	return sent;
 }
@@ -638,6 +641,7 @@ static int decode_payload(struct conn *c)
 			return 0;
 		}
 		c->turn_messages++;
+		loop_traffic(c->loop)->messages_in++;
 		m.type = MSG_none;
 		used = 0;
 		err = msg_decode(loop_decoder(c->loop), c->payload, c->payload_left, &m, &used, &field);
@@ -805,6 +809,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n > 0) {
 		c->in.len += (size_t)n;
 		c->bytes_in += (uint64_t)n;
+		loop_traffic(c->loop)->bytes_in += (uint64_t)n;
 		decode_input(c);
 	} else if (n == 0) {
 		broken(c, SC_CLOSED, "closed by the peer");

@@ -23,6 +23,7 @@ struct loop {
 	struct frame_codec codec;
 	struct msg_decoder *decoder;
 	struct buf spare_input;
+	struct loop_traffic traffic;
 	uint64_t now_us; /* 0: not read in this turn yet */
 	int stop;
 	int wake_fd;
@@ -189,6 +190,11 @@ struct msg_decoder *loop_decoder(struct loop *l)
 struct buf *loop_spare_input(struct loop *l)
 {
 	return &l->spare_input;
+}
+
+struct loop_traffic *loop_traffic(struct loop *l)
+{
+	return &l->traffic;
 }
 
 struct frame_codec *loop_codec(struct loop *l)

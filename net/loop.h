@@ -44,6 +44,13 @@ uint64_t loop_now_us(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 struct frame_codec *loop_codec(struct loop *l);
 
+/* What all connections of the loop have received and sent since it began; they count here. */
+struct loop_traffic {
+	uint64_t bytes_in, bytes_out;
+	uint64_t messages_in, messages_out;
+};
+struct loop_traffic *loop_traffic(struct loop *l);
+
 /*
  * What connections use one after the other, so that ten thousand quiet ones do not each keep their own: a decoder, for
  * the length of a handler, and a buffer to receive into, which a connection takes over while it holds an incomplete
