@@ -111,6 +111,7 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 			loop_stop(w->all->loop);
 		return SC_OK;
 	case MSG_group_define:
+	case MSG_tasks_cancel: /* it was answered already */
 	case MSG_results_drop:
 	case MSG_job_drop:
 	case MSG_heartbeat_granted:
