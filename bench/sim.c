@@ -13,11 +13,14 @@
 #define PERCENT(s, n) (roll(s, 100) < (n))
 
 /* In one seed of four; the others draw as they did before there were namespaces, for the sake of those that failed. */
-#define WITH_NAMESPACES(s) ((s)->o->seed % 4 == 3)
+#define WITH_NAMESPACES(s) ((s)->o->seed % 4 == 3 || (s)->o->seed % 16 == 13)
 #define NAMESPACES	   3u
 
+/* In another one of eight: requests with alternatives, labels and memory; half of these are with all of the above. */
+#define WITH_CHOICES(s) ((s)->o->seed % 8 == 5)
+
 /* In one of eight: gangs, and namespaces with weights and quotas. */
-#define WITH_GANGS(s) ((s)->o->seed % 8 == 3)
+#define WITH_GANGS(s) ((s)->o->seed % 8 == 3 || (s)->o->seed % 16 == 13)
 #define GANG_TASKS    4u
 
 /* In one of three queued tasks move to idle workers. */
@@ -204,6 +207,12 @@ static const char *const namespaces[NAMESPACES] = {"default", "x", "y"};
 static void submit(struct sim *s)
 {
 	static const char *const requests[] = {"", "cpus=1", "cpus=2", "gpu=1", "cpus=0.5,gpu=1", "cpus=0"};
+	static const char *const choices[] = {"gpu=1|cpus=2",
+					      "cpus=4|cpus=1,label:zone=a",
+					      "cpus=1,prefer:zone=b,prefer:kind=x",
+					      "memory=3GiB,label:zone=b|gpu=2|memory=1GiB,cpus=0.5",
+					      "cpus=1,memory=2GiB",
+					      "cpus=0,memory=1GiB"};
 	struct group_spec groups[4];
 	char names[4][8];
 	struct slice body = slice_of("body");
@@ -228,6 +237,8 @@ static void submit(struct sim *s)
 			groups[i].n_tasks = 1 + roll(s, GANG_TASKS);
 			groups[i].flags |= GROUP_GANG;
 		}
+		if (WITH_CHOICES(s) && PERCENT(s, 60))
+			groups[i].request = slice_of(choices[roll(s, 6)]);
 		n += groups[i].n_tasks;
 	}
 	if (WITH_NAMESPACES(s))
@@ -329,6 +340,7 @@ static void set_limits(struct sim *s)
 
 static void join(struct sim *s, const char *resources, const char *namespace)
 {
+	static const struct slice zones[] = {{"zone=a", 6}, {"zone=b", 6}, {"kind=x", 6}};
 	char name[32];
 	struct worker_spec spec = {0};
 	struct buf error;
@@ -344,6 +356,12 @@ static void join(struct sim *s, const char *resources, const char *namespace)
 	spec.address = slice_of(name);
 	spec.resources = slice_of(resources);
 	spec.namespace = slice_of(namespace);
+	if (WITH_CHOICES(s)) { /* the last ones have everything */
+		uint32_t n = s->quiet ? 3 : roll(s, 4), from = s->quiet ? 0 : roll(s, 4 - n);
+
+		spec.labels = (struct slices){zones + from, n};
+		spec.memory_limit_bytes = s->quiet ? 0 : (uint64_t)roll(s, 5) << 30;
+	}
 	buf_init(&error, 0);
 	if (core_worker_add(s->core, &spec, s->now_us, &s->workers[i].number, &error) != SC_OK)
 		s->err = SC_NOMEM;

@@ -123,13 +123,18 @@ static sc_err check_worker(const struct core *c, const struct worker *w, struct 
 
 	for (size_t i = 0; i < w->in_flight.n; i++) {
 		struct task_ref r = w->in_flight.v[i];
-		const struct amounts *a = &r.job->groups[r.job->tasks[r.task].group].class->request->needs;
+		const struct task *t = &r.job->tasks[r.task];
+		const struct request *q = r.job->groups[t->group].class->request;
+		const struct amounts *a = &q->v[task_alternative(t)].needs;
 
 		if (r.job->tasks[r.task].worker != w->number || r.job->tasks[r.task].pos != i)
 			WRONG("worker %s has a task that does not know of it", w->name);
 		if (w->namespace != NULL && strcmp(w->namespace->name, r.job->namespace) != 0)
 			WRONG("worker %s is reserved for namespace '%s' but has a task of '%s'", w->name,
 			      w->namespace->name, r.job->namespace);
+		if (task_alternative(t) >= q->n ||
+		    !worker_can_meet(w, r.job->groups[t->group].class, task_alternative(t)))
+			WRONG("worker %s has a task it cannot run in that way", w->name);
 		for (size_t k = 0; k < a->n; k++)
 			committed[a->v[k].resource] += a->v[k].amount;
 	}
@@ -144,7 +149,8 @@ static sc_err check_worker(const struct core *c, const struct worker *w, struct 
 		WRONG("worker %s is %s, but counts as %s", w->name, const_name_WORKER(w->status),
 		      bits_has(&c->active, w->number) ? "active" : "not active");
 	for (size_t r = 0; r < c->requests.n_names; r++)
-		if (w->status == WORKER_ACTIVE && committed[r] < w->capacity[r] && !bits_has(&c->idle, w->number))
+		if (w->status == WORKER_ACTIVE && r != RESOURCE_MEMORY && committed[r] < w->capacity[r] &&
+		    !bits_has(&c->idle, w->number))
 			WRONG("worker %s has room nobody knows of", w->name);
 	if ((w->reserved != NULL) != bits_has(&c->reserved, w->number))
 		WRONG("worker %s is kept free, or not, and nobody knows", w->name);
@@ -189,11 +195,11 @@ static sc_err check_users(const struct core *c, struct buf *error)
 			n_workers += w != NULL && w->namespace == n;
 			for (size_t k = 0; w != NULL && k < w->in_flight.n; k++) {
 				const struct job *of = w->in_flight.v[k].job;
-				const struct request_class *cl =
-					of->groups[of->tasks[w->in_flight.v[k].task].group].class;
+				const struct task *t = &of->tasks[w->in_flight.v[k].task];
+				const struct request_class *cl = of->groups[t->group].class;
 
 				n_tasks += cl->namespace == n;
-				cpus += cl->namespace == n ? cl->request->cpus : 0;
+				cpus += cl->namespace == n ? cl->request->v[task_alternative(t)].cpus : 0;
 			}
 		}
 		if (n_tasks != n->n_tasks || cpus != n->cpus) {

@@ -98,15 +98,15 @@ void job_reopen(struct core *c, struct job *j);
 void job_start(struct core *c, struct job *j);
 
 /* room.c - which workers have room */
-/* The worker gets a task of the class, or has answered for one. */
-void room_commit(struct core *c, struct worker *w, struct request_class *cl);
-void room_uncommit(struct core *c, struct worker *w, struct request_class *cl);
+/* The worker gets a task, or has answered for one; the task knows which alternative of its request it is. */
+void room_commit(struct core *c, struct worker *w, const struct job *j, uint32_t task);
+void room_uncommit(struct core *c, struct worker *w, const struct job *j, uint32_t task);
 /* It joined, or its status changed. */
 void room_update(struct core *c, struct worker *w);
 /* It is gone, and all it had was uncommitted. */
 void room_forget(struct core *c, struct worker *w);
-/* Keep what the class needs free at the worker, against all that comes after it. */
-void room_reserve(struct core *c, struct worker *w, struct request_class *cl);
+/* Keep what this alternative of the class needs free at the worker, against all that comes after it. */
+void room_reserve(struct core *c, struct worker *w, struct request_class *cl, uint32_t alternative);
 void room_release(struct core *c, struct worker *w);
 
 /* balance.c - queued tasks move to idle workers */

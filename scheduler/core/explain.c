@@ -71,9 +71,9 @@ static void explain_worker(const struct core *c, const struct worker *w, const s
 		buf_printf(out, "\n  %s is reserved for namespace '%s'", w->name, w->namespace->name);
 		return;
 	}
-	for (size_t i = 0; i < cl->request->needs.n; i++) {
-		uint32_t r = cl->request->needs.v[i].resource;
-		uint64_t need = cl->request->needs.v[i].amount, has = w->capacity[r], used = w->committed[r];
+	for (size_t i = 0; i < cl->request->v[0].needs.n; i++) {
+		uint32_t r = cl->request->v[0].needs.v[i].resource;
+		uint64_t need = cl->request->v[0].needs.v[i].amount, has = w->capacity[r], used = w->committed[r];
 		char a[32], b[32];
 
 		if (need > has) {

@@ -127,28 +127,29 @@ void namespace_forget_class(struct request_class *cl)
 	unlink_class(cl);
 }
 
-void namespace_count_used(struct request_class *cl, int is_used)
+void namespace_count_used(struct request_class *cl, uint32_t alternative, int is_used)
 {
 	struct namespace *n = cl->namespace;
+	uint64_t cpus = cl->request->v[alternative].cpus;
 
 	if (is_used) {
 		n->n_tasks++;
-		n->cpus += cl->request->cpus;
+		n->cpus += cpus;
 	} else {
-		assert(n->n_tasks > 0 && n->cpus >= cl->request->cpus);
+		assert(n->n_tasks > 0 && n->cpus >= cpus);
 		n->n_tasks--;
-		n->cpus -= cl->request->cpus;
+		n->cpus -= cpus;
 	}
 }
 
-uint64_t namespace_room(const struct request_class *cl)
+uint64_t namespace_room(const struct request_class *cl, uint32_t alternative)
 {
 	const struct namespace *n = cl->namespace;
-	uint64_t tasks = n->limits.max_tasks, cpus = UINT64_MAX;
+	uint64_t tasks = n->limits.max_tasks, cpus = UINT64_MAX, needs = cl->request->v[alternative].cpus;
 
 	tasks = tasks > n->n_tasks ? tasks - n->n_tasks : 0;
-	if (cl->request->cpus > 0 && n->limits.max_cpus != UINT64_MAX)
-		cpus = n->limits.max_cpus > n->cpus ? (n->limits.max_cpus - n->cpus) / cl->request->cpus : 0;
+	if (needs > 0 && n->limits.max_cpus != UINT64_MAX)
+		cpus = n->limits.max_cpus > n->cpus ? (n->limits.max_cpus - n->cpus) / needs : 0;
 	return tasks < cpus ? tasks : cpus;
 }
 

@@ -73,11 +73,11 @@ void namespace_count_ready(struct request_class *cl, int is_ready);
 /* The class goes. */
 void namespace_forget_class(struct request_class *cl);
 
-/* A task of the class is given out (1), or has come back (0). */
-void namespace_count_used(struct request_class *cl, int is_used);
+/* A task of the class is given out with this alternative (1), or has come back (0). */
+void namespace_count_used(struct request_class *cl, uint32_t alternative, int is_used);
 
-/* How many more tasks of the class its quota allows. */
-uint64_t namespace_room(const struct request_class *cl);
+/* How many more tasks of the class its quota allows, with this alternative. */
+uint64_t namespace_room(const struct request_class *cl, uint32_t alternative);
 
 /* Whether the next task should rather be one of a than of b. */
 int namespace_before(const struct namespace *a, const struct namespace *b);

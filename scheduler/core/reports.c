@@ -29,7 +29,7 @@ static struct worker *answered(struct core *c, uint32_t worker, struct job *j, u
 	if (w == NULL)
 		return NULL;
 	task_list_remove(&w->in_flight, j, task);
-	room_uncommit(c, w, j->groups[j->tasks[task].group].class);
+	room_uncommit(c, w, j, task);
 	j->tasks[task].worker = NO_WORKER;
 	j->tasks[task].flags &= (uint8_t)~TASK_MOVING;
 	j->n_unanswered--;
@@ -376,10 +376,7 @@ void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 	c->workers[number] = NULL;
 	c->n_workers--;
 	for (size_t i = 0; i < w->in_flight.n; i++)
-		room_uncommit(c, w,
-			      w->in_flight.v[i]
-				      .job->groups[w->in_flight.v[i].job->tasks[w->in_flight.v[i].task].group]
-				      .class);
+		room_uncommit(c, w, w->in_flight.v[i].job, w->in_flight.v[i].task);
 	room_forget(c, w);
 	lose_outputs(c, &w->held); /* first: what follows may want to drop one */
 	take_back(c, &w->in_flight);

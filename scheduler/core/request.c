@@ -6,19 +6,15 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/text.h"
-
-#define REQUEST_MAX_BYTES 4096u /* written out, so that it fits into the messages that name it */
 
 sc_err requests_init(struct requests *r)
 {
 	*r = (struct requests){0};
 	namespaces_init(&r->namespaces);
 	r->names[RESOURCE_CPUS] = mem_strdup("cpus");
-	if (r->names[RESOURCE_CPUS] == NULL)
-		return SC_NOMEM;
-	r->n_names = 1;
-	return SC_OK;
+	r->names[RESOURCE_MEMORY] = mem_strdup("memory");
+	r->n_names = 2;
+	return r->names[RESOURCE_CPUS] == NULL || r->names[RESOURCE_MEMORY] == NULL ? SC_NOMEM : SC_OK;
 }
 
 static void request_drop(struct requests *r, struct request *q)
@@ -26,8 +22,7 @@ static void request_drop(struct requests *r, struct request *q)
 	if (q == NULL || --q->n_users > 0)
 		return;
 	HASH_DELETE(hh, r->by_text, q);
-	mem_free(q->text);
-	mem_free(q);
+	request_free(q);
 }
 
 /* One that is in no table. */
@@ -77,116 +72,21 @@ void requests_undo(struct requests *r, struct requests_mark m)
 		mem_free(r->names[--r->n_names]);
 }
 
-static sc_err resource_number(struct requests *r, const char *name, uint32_t *out, struct buf *error)
+/* The request equal to this one, with one more user.  Takes q, on failure as well. */
+static sc_err request_take(struct requests *r, struct request *q, const char *text, struct request **out)
 {
-	for (uint32_t i = 0; i < r->n_names; i++) {
-		if (strcmp(r->names[i], name) == 0) {
-			*out = i;
-			return SC_OK;
-		}
-	}
-	if (!text_is_name(name, strlen(name)) || strchr(name, '=') != NULL) {
-		buf_printf(error, "'%s' cannot be the name of a resource; allowed are %s", name, TEXT_NAME_ALLOWED);
-		return SC_INVALID;
-	}
-	if (r->n_names == RESOURCES_MAX) {
-		buf_printf(error, "resource '%s': there are %u names already, more are not possible", name,
-			   RESOURCES_MAX);
-		return SC_LIMIT;
-	}
-	r->names[r->n_names] = mem_strdup(name);
-	if (r->names[r->n_names] == NULL)
-		return SC_NOMEM;
-	*out = (uint32_t)r->n_names++;
-	return SC_OK;
-}
+	struct request *known;
 
-/* Insert in order; a name given twice is a mistake. */
-static sc_err add_amount(struct amounts *out, uint32_t resource, uint64_t amount, const char *name, struct buf *error)
-{
-	size_t i = out->n;
-
-	for (size_t k = 0; k < out->n; k++) {
-		if (out->v[k].resource == resource) {
-			buf_printf(error, "resource '%s' is named twice", name);
-			return SC_INVALID;
-		}
-	}
-	if (amount == 0)
-		return SC_OK;
-	while (i > 0 && out->v[i - 1].resource > resource) {
-		out->v[i] = out->v[i - 1];
-		i--;
-	}
-	out->v[i] = (struct amount){resource, amount};
-	out->n++;
-	return SC_OK;
-}
-
-sc_err requests_parse(struct requests *r, struct slice text, struct amounts *out, struct buf *error)
-{
-	char *copy = slice_dup(text), *rest, *part;
-	struct requests_mark before = requests_mark(r);
-	sc_err err = SC_OK;
-
-	if (copy == NULL)
-		return SC_NOMEM;
-	out->n = 0;
-	for (part = strtok_r(copy, ",", &rest); part != NULL && err == SC_OK; part = strtok_r(NULL, ",", &rest)) {
-		char *eq = strchr(part, '=');
-		uint64_t amount = AMOUNT_ONE;
-		uint32_t number;
-
-		if (eq != NULL)
-			*eq = '\0';
-		if (eq != NULL && text_amount(eq + 1, &amount) != SC_OK) {
-			buf_printf(error, "resource '%s': '%s' is not an amount; allowed are numbers like 2 or 0.5",
-				   part, eq + 1);
-			err = SC_INVALID;
-			break;
-		}
-		err = resource_number(r, part, &number, error);
-		if (err == SC_OK)
-			err = add_amount(out, number, amount, part, error);
-	}
-	if (err != SC_OK)
-		requests_undo(r, before);
-	mem_free(copy);
-	return err;
-}
-
-/* Equal requests written differently are one class. */
-static sc_err canonical(const struct requests *r, const struct amounts *a, struct buf *out)
-{
-	for (size_t i = 0; i < a->n; i++) {
-		char shown[32];
-
-		buf_printf(out, "%s%s=%s", i > 0 ? "," : "", r->names[a->v[i].resource],
-			   text_show_amount(a->v[i].amount, shown, sizeof(shown)));
-	}
-	return buf_err(out);
-}
-
-/* The request of this canonical text, with one more user. */
-static sc_err request_take(struct requests *r, const struct amounts *needs, const char *text, struct request **out)
-{
-	struct request *q;
-
-	HASH_FIND_STR(r->by_text, text, q);
-	if (q == NULL) {
-		q = mem_calloc(1, sizeof(*q));
-		if (q == NULL)
-			return SC_NOMEM;
-		q->needs = *needs;
-		for (size_t i = 0; i < needs->n; i++)
-			if (needs->v[i].resource == RESOURCE_CPUS)
-				q->cpus = needs->v[i].amount;
+	HASH_FIND_STR(r->by_text, text, known);
+	if (known != NULL) {
+		request_free(q);
+		q = known;
+	} else {
 		q->text = mem_strdup(text);
 		if (q->text != NULL)
 			HASH_ADD_KEYPTR(hh, r->by_text, q->text, strlen(q->text), q);
 		if (q->text == NULL || q->hh.tbl == NULL) {
-			mem_free(q->text);
-			mem_free(q);
+			request_free(q);
 			return SC_NOMEM;
 		}
 	}
@@ -222,16 +122,16 @@ static sc_err class_new(struct requests *r, struct class_key key, struct request
 	return SC_OK;
 }
 
-/* The class of a canonical text, found or made. */
-static sc_err class_take(struct requests *r, struct slice namespace, const struct amounts *needs, const char *text,
+/* The class of a request with its canonical text, found or made.  Takes q, on failure as well. */
+static sc_err class_take(struct requests *r, struct slice namespace, struct request *q, const char *text,
 			 uint32_t gang_size, struct request_class **out, struct buf *error)
 {
 	struct class_key key = {NULL, NULL, gang_size};
 	struct request_class *c = NULL;
-	sc_err err = namespace_take(&r->namespaces, namespace, &key.namespace);
+	sc_err err = request_take(r, q, text, &key.request);
 
 	if (err == SC_OK)
-		err = request_take(r, needs, text, &key.request);
+		err = namespace_take(&r->namespaces, namespace, &key.namespace);
 	if (err == SC_OK)
 		HASH_FIND(hh, r->by_key, &key, sizeof(key), c);
 	if (err == SC_OK && c == NULL && r->n_classes == CLASSES_MAX) {
@@ -254,20 +154,21 @@ static sc_err class_take(struct requests *r, struct slice namespace, const struc
 sc_err requests_class(struct requests *r, struct slice namespace, struct slice text, uint32_t gang_size,
 		      struct request_class **out, struct buf *error)
 {
-	struct amounts needs;
+	struct requests_mark before = requests_mark(r);
+	struct request *q;
 	struct buf canon;
-	sc_err err = requests_parse(r, text.n == 0 ? slice_of("cpus=1") : text, &needs, error);
+	sc_err err = request_read(r, text.n == 0 ? slice_of("cpus=1") : text, &q, error);
 
 	if (err != SC_OK)
 		return err;
 	buf_init(&canon, 0);
-	err = canonical(r, &needs, &canon);
-	if (err == SC_OK && canon.len > REQUEST_MAX_BYTES) {
-		buf_printf(error, "a request for resources has at most %u bytes", REQUEST_MAX_BYTES);
-		err = SC_TOO_BIG;
-	}
+	err = request_write(r, q, &canon, error);
 	if (err == SC_OK)
-		err = class_take(r, namespace, &needs, buf_str(&canon), gang_size, out, error);
+		err = class_take(r, namespace, q, buf_str(&canon), gang_size, out, error);
+	else
+		request_free(q);
+	if (err != SC_OK)
+		requests_undo(r, before);
 	buf_fini(&canon);
 	return err;
 }

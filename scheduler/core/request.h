@@ -1,9 +1,16 @@
 /*
- * request.h - what tasks ask for and workers have: named amounts, and classes of equal requests.
+ * request.h - what tasks ask for and workers have: named amounts, labels, and classes of equal requests.
  *
- * Names of resources are interned into small numbers; a request text ("cpus=1,gpu=2") is interned into a class, so that
- * the scheduling round compares numbers and its work grows with classes, not with tasks.  Amounts are ten-thousandths.
- * Requests of different namespaces are different classes: there may be workers only one of them may use.
+ * A request is up to four alternatives, the one liked best first, separated by |.  Each is a list separated by commas:
+ *
+ *   NAME=AMOUNT        so much of a resource: cpus=0.5, gpu=2; amounts are kept in ten-thousandths
+ *   memory=SIZE        so much memory: 2GiB; kept in bytes.  A worker has as much as its memory limit
+ *   label:KEY=VALUE    only workers that have this label
+ *   prefer:KEY=VALUE   workers that have this label first
+ *
+ * Names of resources are interned into small numbers; a request text is interned into a class, so that the scheduling
+ * round compares numbers and its work grows with classes, not with tasks.  Requests of different namespaces are
+ * different classes: there may be workers only one of them may use.
  */
 #ifndef SCHEDULER_CORE_REQUEST_H
 #define SCHEDULER_CORE_REQUEST_H
@@ -15,12 +22,17 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "proto/sched_error.h"
+#include "scheduler/core/label.h"
 #include "scheduler/core/namespace.h"
 
-#define RESOURCES_MAX 32u   /* distinct names in a scheduler; 0 is "cpus" */
-#define CLASSES_MAX   4096u /* distinct requests of namespaces, in use at the same time */
-#define AMOUNT_ONE    10000u
-#define RESOURCE_CPUS 0u
+#define RESOURCES_MAX	 32u   /* distinct names in a scheduler; 0 is "cpus", 1 "memory" */
+#define CLASSES_MAX	 4096u /* distinct requests of namespaces, in use at the same time */
+#define AMOUNT_ONE	 10000u
+#define RESOURCE_CPUS	 0u
+#define RESOURCE_MEMORY	 1u
+#define MEMORY_UNLIMITED ((uint64_t)1 << 60) /* what a worker without a limit has, bytes */
+#define ALTERNATIVES_MAX 4u
+#define LABELS_MAX	 16u /* of an alternative, required and preferred */
 
 struct amount {
 	uint32_t resource;
@@ -34,19 +46,28 @@ struct amounts {
 
 struct run_queue;
 
-/* What is asked for, by whomever; shared by the classes of all namespaces that ask for it. */
-struct request {
-	char *text; /* canonical; owned */
+/* One way to meet a request. */
+struct alternative {
 	struct amounts needs;
-	uint64_t cpus; /* of these */
-	size_t n_users;
+	uint64_t cpus;			  /* of these */
+	int is_memory;			  /* and nothing else */
+	struct label *labels[LABELS_MAX]; /* counted; those required, then those preferred */
+	uint32_t n_required, n_labels;
 	/*
 	 * In this pass of the scheduling round no worker that serves all had room for it when tasks take full_mean_us.
 	 * Room only shrinks during a pass, so the other namespaces need not look again.
 	 */
 	uint64_t full_pass;
 	float full_mean_us;
+};
+
+/* What is asked for, by whomever; shared by the classes of all namespaces that ask for it. */
+struct request {
+	char *text; /* canonical; owned */
+	size_t n_users;
 	UT_hash_handle hh;
+	uint32_t n; /* alternatives */
+	struct alternative v[];
 };
 
 struct class_key {
@@ -88,6 +109,7 @@ struct requests {
 	size_t n_classes, cap_classes;
 	struct request_class *by_key;
 	struct request *by_text;
+	struct label *labels; /* of workers and requests */
 	struct namespaces namespaces;
 };
 
@@ -103,8 +125,21 @@ struct requests_mark {
 struct requests_mark requests_mark(const struct requests *r);
 void requests_undo(struct requests *r, struct requests_mark m);
 
-/* "cpus=4,gpu=2" -> amounts.  Names not seen before are added.  SC_INVALID, SC_LIMIT with *error; SC_NOMEM. */
+/*
+ * "cpus=4,gpu=2,memory=16GiB" -> amounts: what a worker has.  Names not seen before are added.  SC_INVALID, SC_LIMIT
+ * with *error; SC_NOMEM.
+ */
 sc_err requests_parse(struct requests *r, struct slice text, struct amounts *out, struct buf *error);
+
+/* As requests_parse, of a whole request; *out is new, has no text and is in no table. */
+sc_err request_read(struct requests *r, struct slice text, struct request **out, struct buf *error);
+void request_free(struct request *q); /* NULL is fine */
+
+/* Append the request as all that are equal are written.  SC_TOO_BIG with *error. */
+sc_err request_write(const struct requests *r, const struct request *q, struct buf *out, struct buf *error);
+
+/* An amount as it is written, and read back: "0.5", "2GiB".  Returns buf. */
+const char *amount_show(uint32_t resource, uint64_t amount, char *buf, size_t cap);
 
 /*
  * The class of a request of a namespace, with one more user; "" is cpus=1, gang_size 0 is for tasks that run each for

@@ -7,11 +7,14 @@
  */
 #include "scheduler/core/core_internal.h"
 
-/* Whether anything it has is not asked for by the tasks it was given. */
+/*
+ * Whether anything it has is not asked for by the tasks it was given.  Memory does not count: most have some to spare
+ * however busy they are, and few tasks ask for nothing else.
+ */
 static int has_spare(const struct core *c, const struct worker *w)
 {
 	for (size_t r = 0; r < c->requests.n_names; r++)
-		if (w->committed[r] < w->capacity[r])
+		if (r != RESOURCE_MEMORY && w->committed[r] < w->capacity[r])
 			return 1;
 	return 0;
 }
@@ -33,10 +36,13 @@ void room_update(struct core *c, struct worker *w)
 	touch(c, w);
 }
 
-void room_commit(struct core *c, struct worker *w, struct request_class *cl)
+void room_commit(struct core *c, struct worker *w, const struct job *j, uint32_t task)
 {
-	worker_commit(w, cl);
-	namespace_count_used(cl, 1);
+	struct request_class *cl = j->groups[j->tasks[task].group].class;
+	uint32_t alternative = task_alternative(&j->tasks[task]);
+
+	worker_commit(w, &cl->request->v[alternative]);
+	namespace_count_used(cl, alternative, 1);
 	if (!has_spare(c, w))
 		bits_set(&c->idle, w->number, 0);
 	if (w->committed[RESOURCE_CPUS] > w->capacity[RESOURCE_CPUS])
@@ -46,10 +52,13 @@ void room_commit(struct core *c, struct worker *w, struct request_class *cl)
 	cl->blocked_us = 0;
 }
 
-void room_uncommit(struct core *c, struct worker *w, struct request_class *cl)
+void room_uncommit(struct core *c, struct worker *w, const struct job *j, uint32_t task)
 {
-	worker_uncommit(w, cl);
-	namespace_count_used(cl, 0);
+	struct request_class *cl = j->groups[j->tasks[task].group].class;
+	uint32_t alternative = task_alternative(&j->tasks[task]);
+
+	worker_uncommit(w, &cl->request->v[alternative]);
+	namespace_count_used(cl, alternative, 0);
 	if (bits_has(&c->active, w->number) && has_spare(c, w))
 		bits_set(&c->idle, w->number, 1);
 	if (w->committed[RESOURCE_CPUS] <= w->capacity[RESOURCE_CPUS])
@@ -57,12 +66,13 @@ void room_uncommit(struct core *c, struct worker *w, struct request_class *cl)
 	touch(c, w);
 }
 
-void room_reserve(struct core *c, struct worker *w, struct request_class *cl)
+void room_reserve(struct core *c, struct worker *w, struct request_class *cl, uint32_t alternative)
 {
-	if (w->reserved == cl)
+	if (w->reserved == cl && w->reserved_alternative == alternative)
 		return;
 	room_release(c, w);
 	w->reserved = cl;
+	w->reserved_alternative = alternative;
 	cl->n_reserved++;
 	bits_set(&c->reserved, w->number, 1);
 }

@@ -34,64 +34,77 @@ struct pass {
 
 /* ---- room ------------------------------------------------------------------------------------------------------- */
 
-/* What is left for others than the class the worker is reserved for. */
-static uint64_t room_beside(const struct worker *w, const struct request_class *cl)
+/* What is looked for. */
+struct wish {
+	struct request_class *class;
+	uint32_t alternative; /* of its request */
+	uint32_t n_preferred; /* at a worker that has so many of the labels it prefers */
+	float mean_us;	      /* run time of such tasks */
+};
+
+static struct alternative *alternative_of(const struct wish *x)
 {
-	const struct amounts *kept = &w->reserved->request->needs;
+	return &x->class->request->v[x->alternative];
+}
+
+/* What is left for others than the class the worker is reserved for. */
+static uint64_t room_beside(const struct worker *w, const struct amounts *needs)
+{
+	const struct amounts *kept = &w->reserved->request->v[w->reserved_alternative].needs;
 	uint64_t room = WORKER_QUEUE_MAX;
 
-	for (size_t i = 0; i < cl->request->needs.n; i++) {
-		uint32_t r = cl->request->needs.v[i].resource;
+	for (size_t i = 0; i < needs->n; i++) {
+		uint32_t r = needs->v[i].resource;
 		uint64_t used = w->committed[r], fits;
 
 		for (size_t k = 0; k < kept->n; k++)
 			if (kept->v[k].resource == r)
 				used += kept->v[k].amount;
-		fits = used >= w->capacity[r] ? 0 : (w->capacity[r] - used) / cl->request->needs.v[i].amount;
+		fits = used >= w->capacity[r] ? 0 : (w->capacity[r] - used) / needs->v[i].amount;
 		room = fits < room ? fits : room;
 	}
 	return room;
 }
 
-static uint64_t room_for(const struct pass *p, const struct worker *w, const struct request_class *cl,
-			 uint64_t ahead_us, float mean_us)
+static uint64_t room_for(const struct pass *p, const struct worker *w, const struct wish *x, uint64_t ahead_us)
 {
 	uint64_t room, beside;
 
 	if (w->status != WORKER_ACTIVE)
 		return 0;
-	room = worker_room(w, cl, ahead_us, mean_us);
+	room = worker_room(w, x->class, x->alternative, ahead_us, x->mean_us);
 	/* Reserved for one that came first in this pass and found no room, or (second pass) in the one before. */
-	if (room == 0 || w->reserved == NULL || w->reserved == cl ||
+	if (room == 0 || w->reserved == NULL || w->reserved == x->class ||
 	    (p->ahead_us == 0 && w->reserved->blocked_pass != p->number))
 		return room;
-	beside = room_beside(w, cl);
+	beside = room_beside(w, &alternative_of(x)->needs);
 	return room < beside ? room : beside;
 }
 
-/* The workers that may have room for a task of the class in this pass: members of both sets. */
-static const struct bits *candidates(const struct pass *p, const struct request_class *cl, const struct bits **also)
+/* The workers that may have room for such a task in this pass: members of both sets. */
+static const struct bits *candidates(const struct pass *p, const struct wish *x, const struct bits **also)
 {
 	struct core *c = p->c;
 
-	*also = cl->is_blocked ? &c->touched : NULL;
-	return p->ahead_us == 0 ? &c->idle : &c->active;
+	*also = x->class->is_blocked ? &c->touched : NULL;
+	return p->ahead_us == 0 && !alternative_of(x)->is_memory ? &c->idle : &c->active;
 }
 
 /* The next worker with room among those reserved for a namespace (NULL: for none) after c->cursor, once round. */
-static struct worker *search(struct pass *p, const struct request_class *cl, const struct namespace *whose,
-			     float mean_us, uint64_t *room)
+static struct worker *search(struct pass *p, const struct wish *x, const struct namespace *whose, uint64_t *room)
 {
 	struct core *c = p->c;
-	const struct bits *also, *set = candidates(p, cl, &also);
+	const struct bits *also, *set = candidates(p, x, &also);
 	uint32_t begun = c->cursor, from = begun + 1, end = c->workers_end;
 
 	for (int lap = 0; lap < 2; lap++) {
 		for (uint32_t i = bits_next(set, also, from, end); i != BITS_NONE;
 		     i = bits_next(set, also, i + 1, end)) {
-			if (c->workers[i]->namespace != whose)
+			if (c->workers[i]->namespace != whose ||
+			    (x->n_preferred > 0 &&
+			     worker_n_preferred(c->workers[i], alternative_of(x)) < x->n_preferred))
 				continue;
-			*room = room_for(p, c->workers[i], cl, p->ahead_us, mean_us);
+			*room = room_for(p, c->workers[i], x, p->ahead_us);
 			if (*room > 0) {
 				c->cursor = i;
 				return c->workers[i];
@@ -103,30 +116,45 @@ static struct worker *search(struct pass *p, const struct request_class *cl, con
 	return NULL;
 }
 
+/* The same, those with most of the labels it prefers first. */
+static struct worker *search_preferred(struct pass *p, const struct wish *x, const struct namespace *whose,
+				       uint64_t *room)
+{
+	struct wish level = *x;
+	struct worker *w;
+
+	level.n_preferred = alternative_of(x)->n_labels - alternative_of(x)->n_required;
+	while ((w = search(p, &level, whose, room)) == NULL && level.n_preferred > 0)
+		level.n_preferred--;
+	return w;
+}
+
 /*
  * Whether it is known that no worker that serves all has room for such tasks: the longer they take, the less may be
  * queued, and when that is not known, nothing.
  */
-static int is_known_full(const struct pass *p, const struct request *r, float mean_us)
+static int is_known_full(const struct pass *p, const struct alternative *a, float mean_us)
 {
-	if (r->full_pass != p->number)
+	if (a->full_pass != p->number)
 		return 0;
-	return p->ahead_us == 0 || mean_us < 0.0f || (r->full_mean_us >= 0.0f && mean_us >= r->full_mean_us);
+	return p->ahead_us == 0 || mean_us < 0.0f || (a->full_mean_us >= 0.0f && mean_us >= a->full_mean_us);
 }
 
 /* A namespace's own workers come first: what it leaves free of the others, everybody can use.  *room is how much. */
-static struct worker *next_with_room(struct pass *p, const struct request_class *cl, float mean_us, uint64_t *room)
+static struct worker *next_with_room(struct pass *p, const struct wish *x, uint64_t *room)
 {
+	const struct request_class *cl = x->class;
+	struct alternative *a = alternative_of(x);
 	struct worker *w = NULL;
 
 	if (cl->namespace->n_workers > 0)
-		w = search(p, cl, cl->namespace, mean_us, room);
-	if (w != NULL || (cl->n_reserved == 0 && is_known_full(p, cl->request, mean_us)))
+		w = search_preferred(p, x, cl->namespace, room);
+	if (w != NULL || (cl->n_reserved == 0 && is_known_full(p, a, x->mean_us)))
 		return w;
-	w = search(p, cl, NULL, mean_us, room);
+	w = search_preferred(p, x, NULL, room);
 	if (w == NULL && !cl->is_blocked && cl->n_reserved == 0) { /* all were looked at, for anybody */
-		cl->request->full_pass = p->number;
-		cl->request->full_mean_us = mean_us;
+		a->full_pass = p->number;
+		a->full_mean_us = x->mean_us;
 	}
 	return w;
 }
@@ -134,7 +162,7 @@ static struct worker *next_with_room(struct pass *p, const struct request_class 
 /* ---- giving ----------------------------------------------------------------------------------------------------- */
 
 /* 0 when there is no memory to remember it: it stays ready. */
-static int give(struct pass *p, struct worker *w, struct run_queue *q, uint32_t task)
+static int give(struct pass *p, struct worker *w, struct run_queue *q, uint32_t task, uint32_t alternative)
 {
 	struct job *j = q->job;
 	struct task *t = &j->tasks[task];
@@ -148,7 +176,8 @@ static int give(struct pass *p, struct worker *w, struct run_queue *q, uint32_t 
 	j->n_unanswered++;
 	if (t->attempts < UINT16_MAX)
 		t->attempts++;
-	room_commit(p->c, w, q->class);
+	t->flags = (uint8_t)((t->flags & ~TASK_ALTERNATIVE_MASK) | alternative << TASK_ALTERNATIVE_SHIFT);
+	room_commit(p->c, w, j, task);
 	if (w->reserved == q->class)
 		room_release(p->c, w);
 	core_act(p->c, ACTION_ASSIGN, w->number, j, task);
@@ -199,12 +228,22 @@ static double delay_us(const struct core *c, const struct worker *w, uint64_t by
 	return (queued > 0.0 ? queued * (double)w->mean_us / slots : 0.0) + (double)bytes_to_move / bytes_per_us;
 }
 
+/* Whether w, where it can begin after us, is the better place. */
+static int is_nearer(const struct worker *w, double us, const struct worker *best, double best_us,
+		     const struct alternative *a)
+{
+	uint32_t here = worker_n_preferred(w, a), there = worker_n_preferred(best, a);
+
+	return here != there ? here > there : us < best_us;
+}
+
 /*
  * Where it can begin first: at one of those that hold its inputs, which may queue it although they are busy when moving
- * the inputs would take longer, or at another with room.  NULL: nowhere.
+ * the inputs would take longer, or at another with room.  Labels that are preferred come before that.  NULL: nowhere.
  */
-static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_t task, float mean_us)
+static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_t task, const struct wish *x)
 {
+	const struct alternative *a = alternative_of(x);
 	struct core *c = p->c;
 	struct worker *best = NULL, *w;
 	struct holders h;
@@ -216,18 +255,18 @@ static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_
 		double us;
 
 		w = c->workers[h.who[k]];
-		if (room_for(p, w, q->class, c->options.prefetch_us, mean_us) == 0)
+		if (room_for(p, w, x, c->options.prefetch_us) == 0)
 			continue;
 		us = delay_us(c, w, h.total - h.bytes[k]);
-		if (best == NULL || us < best_us) {
+		if (best == NULL || is_nearer(w, us, best, best_us, a)) {
 			best = w;
 			best_us = us;
 		}
 	}
-	if (best != NULL && best_us == 0.0)
+	if (best != NULL && best_us == 0.0 && worker_n_preferred(best, a) == a->n_labels - a->n_required)
 		return best;
-	w = next_with_room(p, q->class, mean_us, &room);
-	if (w != NULL && (best == NULL || delay_us(c, w, h.total) < best_us))
+	w = next_with_room(p, x, &room);
+	if (w != NULL && (best == NULL || is_nearer(w, delay_us(c, w, h.total), best, best_us, a)))
 		best = w;
 	return best;
 }
@@ -236,48 +275,64 @@ static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_
 
 enum served { SERVED_ALL, SERVED_TURN, SERVED_BLOCKED };
 
-/* Mark n workers that have, or will have, room for one task each; how many were found.  chosen: room for n. */
-static uint32_t choose_for_gang(struct pass *p, const struct request_class *cl, uint32_t n, struct worker **chosen,
-				int also_busy)
+/*
+ * Mark n workers that have (also_busy: or will have) room for one task each, those with most of the labels it prefers
+ * first; how many were found.  chosen: room for n.
+ */
+static uint32_t choose_for_gang(struct pass *p, const struct wish *x, uint32_t n, struct worker **chosen, int also_busy)
 {
+	const struct alternative *a = alternative_of(x);
+	const struct request_class *cl = x->class;
+	uint32_t found = 0, level = a->n_labels - a->n_required + 1;
 	struct core *c = p->c;
-	uint32_t found = 0;
 
-	for (uint32_t i = bits_next(&c->active, NULL, 1, c->workers_end); i != BITS_NONE && found < n;
-	     i = bits_next(&c->active, NULL, i + 1, c->workers_end)) {
-		struct worker *w = c->workers[i];
+	while (level-- > 0) {
+		for (uint32_t i = bits_next(&c->active, NULL, 1, c->workers_end); i != BITS_NONE && found < n;
+		     i = bits_next(&c->active, NULL, i + 1, c->workers_end)) {
+			struct worker *w = c->workers[i];
 
-		if (also_busy ? !worker_can(w, cl) || (w->reserved != NULL && w->reserved != cl)
-			      : room_for(p, w, cl, 0, -1.0f) == 0)
-			continue;
-		chosen[found++] = w;
+			if (worker_n_preferred(w, a) != level)
+				continue;
+			if (also_busy ? !worker_can_meet(w, cl, x->alternative) ||
+						(w->reserved != NULL && w->reserved != cl)
+				      : room_for(p, w, x, 0) == 0)
+				continue;
+			chosen[found++] = w;
+		}
 	}
 	return found;
 }
 
-/* All its tasks, each to another worker, or none. */
+/* All its tasks, each to another worker and in the same way, or none. */
 static enum served serve_gang(struct pass *p, struct run_queue *q)
 {
-	struct request_class *cl = q->class;
-	uint32_t n = ready_gang_size(q), found;
+	struct wish x = {.class = q->class, .mean_us = -1.0f};
+	uint32_t n = ready_gang_size(q), n_ways = x.class->request->n, n_allowed = 0;
 	struct worker **chosen;
 	enum served served = SERVED_BLOCKED;
 
-	if (p->ahead_us > 0 || namespace_room(cl) < n)
+	if (p->ahead_us > 0)
 		return SERVED_BLOCKED;
 	chosen = mem_malloc(n * sizeof(struct worker *));
 	if (chosen == NULL)
 		return SERVED_BLOCKED;
-	found = choose_for_gang(p, cl, n, chosen, 0);
-	if (found == n) {
+	for (; x.alternative < n_ways && served == SERVED_BLOCKED; x.alternative++) {
+		if (namespace_room(x.class, x.alternative) < n)
+			continue;
+		n_allowed++;
+		if (choose_for_gang(p, &x, n, chosen, 0) < n)
+			continue;
 		served = SERVED_TURN;
-		for (uint32_t k = 0; k < n; k++)
-			(void)give(p, chosen[k], q, ready_of_gang(q, 0)); /* without memory the rest follows later */
-	} else if (p->reserving == NULL) {
-		p->reserving = cl;
-		found = choose_for_gang(p, cl, n, chosen, 1);
-		for (uint32_t k = 0; k < found && found == n; k++)
-			room_reserve(p->c, chosen[k], cl);
+		for (uint32_t k = 0; k < n; k++) /* without memory the rest follows later */
+			(void)give(p, chosen[k], q, ready_of_gang(q, 0), x.alternative);
+	}
+	if (served == SERVED_BLOCKED && n_allowed > 0 && p->reserving == NULL) {
+		p->reserving = x.class;
+		for (x.alternative = 0; x.alternative < n_ways; x.alternative++)
+			if (namespace_room(x.class, x.alternative) >= n && choose_for_gang(p, &x, n, chosen, 1) == n)
+				break;
+		for (uint32_t k = 0; k < n && x.alternative < n_ways; k++)
+			room_reserve(p->c, chosen[k], x.class, x.alternative);
 	}
 	mem_free(chosen);
 	return served;
@@ -286,12 +341,13 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 /* ---- classes ---------------------------------------------------------------------------------------------------- */
 
 /* Deal tasks without inputs from the front of the class to one worker, at most n. */
-static enum served deal(struct pass *p, struct request_class *cl, struct worker *w, uint64_t n)
+static enum served deal(struct pass *p, const struct wish *x, struct worker *w, uint64_t n)
 {
+	struct request_class *cl = x->class;
 	struct run_queue *q = ready_top(cl), *first = q;
 
 	for (uint64_t i = 0; i < n; i++) {
-		if (!give(p, w, q, ready_peek(q)))
+		if (!give(p, w, q, ready_peek(q), x->alternative))
 			return SERVED_BLOCKED;
 		q = ready_top(cl);
 		if (q == NULL)
@@ -323,38 +379,48 @@ static void reserve_one(struct pass *p, struct request_class *cl)
 		if (w->reserved == NULL && worker_can(w, cl) && (best == NULL || w->in_flight.n < best->in_flight.n))
 			best = w;
 	}
-	if (best != NULL)
-		room_reserve(c, best, cl);
+	for (uint32_t k = 0; best != NULL && k < cl->request->n; k++) {
+		if (worker_can_meet(best, cl, k)) {
+			room_reserve(c, best, cl, k);
+			return;
+		}
+	}
 }
 
-/* Serve the front of one class; SERVED_BLOCKED: no worker has room for it. */
+/* Serve the front of one class, in the first way that fits somewhere; SERVED_BLOCKED: no worker has room for it. */
 static enum served serve(struct pass *p, struct request_class *cl)
 {
+	struct wish x = {.class = cl};
 	struct run_queue *q = ready_top(cl);
-	uint64_t room = 1, share = 1, quota = namespace_room(cl);
+	uint64_t room = 1, share = 1, quota = 0;
 	struct worker *w = NULL;
+	int is_allowed = 0;
 	uint32_t task;
-	float mean_us;
 
-	if (q == NULL || quota == 0)
+	if (q == NULL)
 		return SERVED_BLOCKED;
 	if (q->gang != NULL)
 		return serve_gang(p, q);
 	task = ready_peek(q);
-	mean_us = q->job->groups[q->job->tasks[task].group].mean_us;
-	if (job_n_inputs(q->job, task) > 0) {
-		w = nearest(p, q, task, mean_us);
-	} else {
-		w = next_with_room(p, cl, mean_us, &room);
+	x.mean_us = q->job->groups[q->job->tasks[task].group].mean_us;
+	if (job_n_inputs(q->job, task) == 0)
 		share = cl->n_ready / p->c->n_workers + 1;
+	for (;;) {
+		quota = namespace_room(cl, x.alternative);
+		is_allowed |= quota > 0;
+		if (quota > 0)
+			w = job_n_inputs(q->job, task) > 0 ? nearest(p, q, task, &x) : next_with_room(p, &x, &room);
+		if (w != NULL || x.alternative + 1 == cl->request->n)
+			break;
+		x.alternative++;
 	}
 	if (w == NULL) {
-		if (p->ahead_us == 0)
+		if (p->ahead_us == 0 && is_allowed)
 			reserve_one(p, cl);
 		return SERVED_BLOCKED;
 	}
 	share = share < quota ? share : quota;
-	return deal(p, cl, w, room < share ? room : share);
+	return deal(p, &x, w, room < share ? room : share);
 }
 
 /* ---- the round -------------------------------------------------------------------------------------------------- */
@@ -409,6 +475,15 @@ static void run_pass(struct pass *p)
 	}
 }
 
+/* Whether its quota leaves all alternatives of the class open. */
+static int has_quota(const struct request_class *cl)
+{
+	for (uint32_t k = 0; k < cl->request->n; k++)
+		if (namespace_room(cl, k) == 0)
+			return 0;
+	return 1;
+}
+
 /* What found no room now will find some only where some appears; except for want of quota, and gangs. */
 static void note_blocked(struct core *c)
 {
@@ -417,7 +492,7 @@ static void note_blocked(struct core *c)
 
 	TAILQ_FOREACH (n, &c->requests.namespaces.active, active_link)
 		TAILQ_FOREACH (cl, &n->classes, ready_link)
-			cl->is_blocked = cl->gang_size == 0 && namespace_room(cl) > 0;
+			cl->is_blocked = cl->gang_size == 0 && has_quota(cl);
 	bits_clear_all(&c->touched);
 }
 

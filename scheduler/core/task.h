@@ -49,6 +49,10 @@ const char *task_event_name(unsigned event);
 #define TASK_MOVING  0x08u /* its worker was asked to give it back */
 #define TASK_WANTED  0x04u /* its result shall be there: compute it again when lost */
 
+/* Two bits of the flags: which alternative of its request the worker was given it with. */
+#define TASK_ALTERNATIVE_SHIFT 3u
+#define TASK_ALTERNATIVE_MASK  (3u << TASK_ALTERNATIVE_SHIFT)
+
 #define NO_WORKER 0u /* workers are numbered from 1 */
 
 struct task {
@@ -95,6 +99,11 @@ struct task_transition {
 
 /* The cell of the table. */
 struct task_transition task_transition(unsigned state, unsigned event);
+
+static inline uint32_t task_alternative(const struct task *t)
+{
+	return (t->flags & TASK_ALTERNATIVE_MASK) >> TASK_ALTERNATIVE_SHIFT;
+}
 
 /* The states after which nothing happens by itself. */
 static inline int task_state_ended(unsigned state)

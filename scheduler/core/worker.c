@@ -6,13 +6,18 @@
 #include "base/mem.h"
 #include "scheduler/core/job.h"
 
+#define EXTRA_MAX ((uint64_t)1 << 62) /* of any resource, queued ahead */
+
 void worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	for (size_t i = 0; i < w->n_labels; i++)
+	for (size_t i = 0; i < w->n_labels; i++) {
 		mem_free((char *)(uintptr_t)w->labels[i].p);
+		label_drop(w->interned[i]);
+	}
 	mem_free(w->labels);
+	mem_free(w->interned);
 	if (w->namespace != NULL)
 		w->namespace->n_workers--;
 	namespace_drop(w->namespace);
@@ -26,16 +31,19 @@ void worker_free(struct worker *w)
 	mem_free(w);
 }
 
-static sc_err copy_labels(struct worker *w, struct slices labels)
+static sc_err copy_labels(struct worker *w, struct requests *r, struct slices labels)
 {
 	w->labels = mem_calloc(labels.n, sizeof(*w->labels));
-	if (w->labels == NULL)
+	w->interned = mem_calloc(labels.n, sizeof(struct label *));
+	if (w->labels == NULL || w->interned == NULL)
 		return SC_NOMEM;
 	for (size_t i = 0; i < labels.n; i++) {
 		char *copy = slice_dup(labels.v[i]);
 
-		if (copy == NULL)
+		if (copy == NULL || label_take(&r->labels, labels.v[i], &w->interned[i]) != SC_OK) {
+			mem_free(copy);
 			return SC_NOMEM;
+		}
 		w->labels[w->n_labels++] = (struct slice){copy, labels.v[i].n};
 	}
 	return SC_OK;
@@ -66,6 +74,11 @@ sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct wor
 	}
 	for (size_t i = 0; i < has.n; i++)
 		w->capacity[has.v[i].resource] = has.v[i].amount;
+	if (w->capacity[RESOURCE_MEMORY] == 0)
+		w->capacity[RESOURCE_MEMORY] =
+			spec->memory_limit_bytes > 0 && spec->memory_limit_bytes < MEMORY_UNLIMITED
+				? spec->memory_limit_bytes
+				: MEMORY_UNLIMITED;
 	w->name = slice_dup(spec->name);
 	w->pool = slice_dup(spec->pool);
 	w->host = slice_dup(spec->host);
@@ -74,7 +87,7 @@ sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct wor
 	w->pid = spec->pid;
 	w->memory_limit_bytes = spec->memory_limit_bytes;
 	if (w->name == NULL || w->pool == NULL || w->host == NULL || w->address == NULL || w->resources_text == NULL ||
-	    copy_labels(w, spec->labels) != SC_OK || reserve(w, &r->namespaces, spec->namespace) != SC_OK) {
+	    copy_labels(w, r, spec->labels) != SC_OK || reserve(w, &r->namespaces, spec->namespace) != SC_OK) {
 		worker_free(w);
 		return SC_NOMEM;
 	}
@@ -82,49 +95,83 @@ sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct wor
 	return SC_OK;
 }
 
-int worker_can(const struct worker *w, const struct request_class *c)
+int worker_has_label(const struct worker *w, const struct label *l)
 {
+	for (size_t i = 0; i < w->n_labels; i++)
+		if (w->interned[i] == l)
+			return 1;
+	return 0;
+}
+
+uint32_t worker_n_preferred(const struct worker *w, const struct alternative *a)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = a->n_required; i < a->n_labels; i++)
+		n += worker_has_label(w, a->labels[i]) != 0;
+	return n;
+}
+
+int worker_can_meet(const struct worker *w, const struct request_class *c, uint32_t alternative)
+{
+	const struct alternative *a = &c->request->v[alternative];
+
 	if (!worker_serves(w, c))
 		return 0;
-	for (size_t i = 0; i < c->request->needs.n; i++)
-		if (c->request->needs.v[i].amount > w->capacity[c->request->needs.v[i].resource])
+	for (size_t i = 0; i < a->needs.n; i++)
+		if (a->needs.v[i].amount > w->capacity[a->needs.v[i].resource])
+			return 0;
+	for (uint32_t i = 0; i < a->n_required; i++)
+		if (!worker_has_label(w, a->labels[i]))
 			return 0;
 	return 1;
 }
 
-uint64_t worker_room(const struct worker *w, const struct request_class *c, uint64_t ahead_us, float mean_us)
+int worker_can(const struct worker *w, const struct request_class *c)
 {
+	for (uint32_t k = 0; k < c->request->n; k++)
+		if (worker_can_meet(w, c, k))
+			return 1;
+	return 0;
+}
+
+uint64_t worker_room(const struct worker *w, const struct request_class *c, uint32_t alternative, uint64_t ahead_us,
+		     float mean_us)
+{
+	const struct amounts *needs = &c->request->v[alternative].needs;
 	uint64_t room = WORKER_QUEUE_MAX;
 	double ahead = 0.0; /* how many times its capacity may be queued */
 
-	if (w->in_flight.n >= 2 * WORKER_QUEUE_MAX || !worker_can(w, c))
+	if (w->in_flight.n >= 2 * WORKER_QUEUE_MAX || !worker_can_meet(w, c, alternative))
 		return 0;
 	if (ahead_us > 0 && mean_us >= 0.0f)
 		ahead = (double)ahead_us / (mean_us < 1.0f ? 1.0 : (double)mean_us);
-	for (size_t i = 0; i < c->request->needs.n; i++) {
-		uint32_t r = c->request->needs.v[i].resource;
-		uint64_t need = c->request->needs.v[i].amount;
+	for (size_t i = 0; i < needs->n; i++) {
+		uint32_t r = needs->v[i].resource;
+		uint64_t need = needs->v[i].amount;
 		double extra = (double)w->capacity[r] * ahead, most = (double)need * WORKER_QUEUE_MAX;
-		uint64_t limit = w->capacity[r] + (uint64_t)(extra < most ? extra : most);
-		uint64_t fits = w->committed[r] >= limit ? 0 : (limit - w->committed[r]) / need;
+		uint64_t limit, fits;
 
+		most = most < (double)EXTRA_MAX ? most : (double)EXTRA_MAX;
+		limit = w->capacity[r] + (uint64_t)(extra < most ? extra : most);
+		fits = w->committed[r] >= limit ? 0 : (limit - w->committed[r]) / need;
 		if (fits < room)
 			room = fits;
 	}
 	return room;
 }
 
-void worker_commit(struct worker *w, const struct request_class *c)
+void worker_commit(struct worker *w, const struct alternative *a)
 {
-	for (size_t i = 0; i < c->request->needs.n; i++)
-		w->committed[c->request->needs.v[i].resource] += c->request->needs.v[i].amount;
+	for (size_t i = 0; i < a->needs.n; i++)
+		w->committed[a->needs.v[i].resource] += a->needs.v[i].amount;
 }
 
-void worker_uncommit(struct worker *w, const struct request_class *c)
+void worker_uncommit(struct worker *w, const struct alternative *a)
 {
-	for (size_t i = 0; i < c->request->needs.n; i++) {
-		assert(w->committed[c->request->needs.v[i].resource] >= c->request->needs.v[i].amount);
-		w->committed[c->request->needs.v[i].resource] -= c->request->needs.v[i].amount;
+	for (size_t i = 0; i < a->needs.n; i++) {
+		assert(w->committed[a->needs.v[i].resource] >= a->needs.v[i].amount);
+		w->committed[a->needs.v[i].resource] -= a->needs.v[i].amount;
 	}
 }
 

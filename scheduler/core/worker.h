@@ -25,13 +25,15 @@ struct worker {
 	char *name, *pool, *host, *address;
 	struct namespace *namespace; /* the one it is reserved for; counted.  NULL: it serves all */
 	struct slice *labels;	     /* terminated strings; owned */
+	struct label **interned;     /* the same, as requests have them; counted */
 	size_t n_labels;
 	char *resources_text;
 	uint32_t pid;
 	uint64_t memory_limit_bytes;
 	uint64_t capacity[RESOURCES_MAX];
 	uint64_t committed[RESOURCES_MAX]; /* what the tasks in flight ask for */
-	struct request_class *reserved;	   /* what this class needs is kept free; NULL: nothing is */
+	struct request_class *reserved;	   /* what this class needs is kept free; NULL: nothing is ... */
+	uint32_t reserved_alternative;	   /* ... in this way */
 	struct task_list in_flight;	   /* has to be answered for by this worker */
 	struct task_list held;		   /* outputs it holds */
 	uint64_t held_bytes;
@@ -63,16 +65,23 @@ static inline int worker_serves(const struct worker *w, const struct request_cla
 
 /* Whether the worker could ever run a task of the class. */
 int worker_can(const struct worker *w, const struct request_class *c);
+/* The same for one alternative of the request. */
+int worker_can_meet(const struct worker *w, const struct request_class *c, uint32_t alternative);
+
+int worker_has_label(const struct worker *w, const struct label *l);
+/* How many of the labels that are preferred it has. */
+uint32_t worker_n_preferred(const struct worker *w, const struct alternative *a);
 
 /*
- * How many more tasks of the class it may be given: what fits beside what it has, plus, when ahead_us of work may be
- * queued (0: none) and tasks take mean_us (negative: not known, no queue), that much more.
+ * How many more tasks of the class it may be given with this alternative: what fits beside what it has, plus, when
+ * ahead_us of work may be queued (0: none) and tasks take mean_us (negative: not known, no queue), that much more.
  */
-uint64_t worker_room(const struct worker *w, const struct request_class *c, uint64_t ahead_us, float mean_us);
+uint64_t worker_room(const struct worker *w, const struct request_class *c, uint32_t alternative, uint64_t ahead_us,
+		     float mean_us);
 #define WORKER_QUEUE_MAX 4096u /* tasks queued ahead at one worker, at most */
 
-void worker_commit(struct worker *w, const struct request_class *c);
-void worker_uncommit(struct worker *w, const struct request_class *c);
+void worker_commit(struct worker *w, const struct alternative *a);
+void worker_uncommit(struct worker *w, const struct alternative *a);
 
 /* Enter and take out in O(1); the task's pos is kept.  SC_NOMEM. */
 sc_err task_list_add(struct task_list *l, struct job *j, uint32_t task);

@@ -44,6 +44,28 @@ static inline void world_check(struct world *w)
 	buf_fini(&why);
 }
 
+/* A worker with a label and a limit to its memory. */
+static inline uint32_t world_labelled(struct world *w, const char *name, const char *resources, const char *label,
+				      uint64_t memory_bytes)
+{
+	struct slice labels = slice_of(label);
+	struct worker_spec s = {.name = slice_of(name),
+				.pool = slice_of(""),
+				.host = slice_of("host"),
+				.address = slice_of(name),
+				.resources = slice_of(resources),
+				.labels = {&labels, labels.n > 0},
+				.memory_limit_bytes = memory_bytes,
+				.pid = 1};
+	struct buf error;
+	uint32_t number = 0;
+
+	buf_init(&error, 0);
+	cr_assert_eq(core_worker_add(w->core, &s, w->now_us, &number, &error), SC_OK, "%s", buf_str(&error));
+	buf_fini(&error);
+	return number;
+}
+
 /* A worker reserved for a namespace; "": it serves all. */
 static inline uint32_t world_reserved(struct world *w, const char *name, const char *resources, const char *namespace)
 {
