@@ -30,7 +30,7 @@ struct outbox {
 	uint32_t *next; /* per action: the next one of its worker */
 	size_t cap_next;
 	/* the message being put together */
-	struct column_writer task, attempt, n_inputs, input, input_bytes, input_holder;
+	struct column_writer task, attempt, n_inputs, input, input_bytes, input_holder, alternative;
 	struct slice *items;
 	size_t n_items, cap_items;
 	struct slice *holders;
@@ -39,7 +39,7 @@ struct outbox {
 	uint32_t *holder_place; /* by worker number: 1 + place in holders, 0: not in it */
 	size_t cap_place;
 	size_t batch_bytes; /* items and inputs in it, roughly */
-	int any_attempt, any_input;
+	int any_attempt, any_input, any_alternative;
 	sc_err err;		 /* the first thing that went wrong with it */
 	struct refusal *refused; /* in this turn */
 	size_t n_refused, cap_refused;
@@ -57,6 +57,7 @@ sc_err outbox_new(struct outbox **out)
 	column_writer_init(&o->input);
 	column_writer_init(&o->input_bytes);
 	column_writer_init(&o->input_holder);
+	column_writer_init(&o->alternative);
 	*out = o;
 	return SC_OK;
 }
@@ -71,6 +72,7 @@ void outbox_free(struct outbox *o)
 	column_writer_fini(&o->input);
 	column_writer_fini(&o->input_bytes);
 	column_writer_fini(&o->input_holder);
+	column_writer_fini(&o->alternative);
 	mem_free(o->next);
 	mem_free(o->items);
 	mem_free(o->holders);
@@ -88,11 +90,12 @@ static void reset(struct outbox *o)
 	column_writer_reset(&o->input);
 	column_writer_reset(&o->input_bytes);
 	column_writer_reset(&o->input_holder);
+	column_writer_reset(&o->alternative);
 	for (size_t i = 0; i < o->n_holders; i++)
 		o->holder_place[o->holder_numbers[i]] = 0;
 	o->n_holders = o->n_items = 0;
 	o->batch_bytes = 0;
-	o->any_attempt = o->any_input = 0;
+	o->any_attempt = o->any_input = o->any_alternative = 0;
 	o->err = SC_OK;
 }
 
@@ -233,6 +236,9 @@ static void add_assign(struct scheduler *s, struct worker_peer *p, struct known_
 	column_put(&o->attempt, t->attempts - 1u);
 	if (t->attempts > 1)
 		o->any_attempt = 1;
+	column_put(&o->alternative, task_alternative(t));
+	if (task_alternative(t) > 0)
+		o->any_alternative = 1;
 	if (j->in_start != NULL)
 		add_inputs(s, p, k, j, a->task);
 	if ((j->groups[t->group].flags & GROUP_ITEMS) != 0)
@@ -245,6 +251,8 @@ static sc_err send_assign(struct outbox *o, struct worker_peer *p, const struct 
 
 	if (o->any_attempt)
 		m.attempt = column_of(&o->attempt);
+	if (o->any_alternative)
+		m.alternative = column_of(&o->alternative);
 	if (o->any_input) {
 		m.n_inputs = column_of(&o->n_inputs);
 		m.input = column_of(&o->input);

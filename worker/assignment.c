@@ -13,6 +13,7 @@ static void begin_columns(struct assignment *a)
 	column_read(&a->input, &a->m->input);
 	column_read(&a->input_bytes, &a->m->input_bytes);
 	column_read(&a->input_holder, &a->m->input_holder);
+	column_read(&a->alternative, &a->m->alternative);
 	a->n_read = 0;
 }
 
@@ -53,10 +54,10 @@ static sc_err check_inputs(const struct assignment *a, struct buf *error)
 static sc_err check_assignment(const struct assignment *a, struct buf *error)
 {
 	size_t n = a->m->task.count;
-	struct column_reader task = a->task;
+	struct column_reader task = a->task, alternative = a->alternative;
 
-	if (!same_length(a->m->attempt.count, n) || !same_length(a->m->item.n, n) ||
-	    !same_length(a->m->n_inputs.count, n)) {
+	if (!same_length(a->m->attempt.count, n) || !same_length(a->m->alternative.count, n) ||
+	    !same_length(a->m->item.n, n) || !same_length(a->m->n_inputs.count, n)) {
 		buf_printf(error, "its columns are not of the same length");
 		return SC_MALFORMED;
 	}
@@ -65,6 +66,12 @@ static sc_err check_assignment(const struct assignment *a, struct buf *error)
 
 		if (!group_has(a->group, number)) {
 			buf_printf(error, "task %" PRIu64 " is not in group %s", number, a->group->name);
+			return SC_MALFORMED;
+		}
+	}
+	while (alternative.left > 0) {
+		if (column_next(&alternative) >= a->group->n_requests) {
+			buf_printf(error, "group %s has only %u alternatives", a->group->name, a->group->n_requests);
 			return SC_MALFORMED;
 		}
 	}
@@ -139,6 +146,7 @@ sc_err assignment_next(struct assignment *a, struct task *t)
 	t->group = group_ref(a->group);
 	t->key = (struct task_key){a->m->job, column_next(&a->task)};
 	t->attempt = (uint32_t)column_next(&a->attempt);
+	t->request = &a->group->requests[column_next(&a->alternative)];
 	if (err == SC_OK)
 		err = read_inputs(a, t);
 	if (err == SC_OK && a->m->item.n > 0) {

@@ -14,7 +14,7 @@ struct assignment {
 	const struct msg_tasks_assign *m;
 	struct group *group;	 /* borrowed */
 	struct holders *holders; /* shared with the tasks; NULL: no task has inputs */
-	struct column_reader task, attempt, n_inputs, input, input_bytes, input_holder;
+	struct column_reader task, attempt, n_inputs, input, input_bytes, input_holder, alternative;
 	size_t n_read;
 };
 
@@ -27,7 +27,7 @@ static inline size_t assignment_left(const struct assignment *a)
 	return a->task.left;
 }
 
-/* Fill a zeroed task with the next: group, key, attempt, item, inputs.  SC_NOMEM: with a part of it. */
+/* Fill a zeroed task with the next: group, key, attempt, alternative, item, inputs.  SC_NOMEM: with a part of it. */
 sc_err assignment_next(struct assignment *a, struct task *t);
 
 #endif

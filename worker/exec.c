@@ -22,6 +22,7 @@
 #include "worker/capture.h"
 #include "worker/exec_files.h"
 #include "worker/spawn.h"
+#include "worker/resource_env.h"
 
 #define YOUNG_US      2000u
 #define FREE_RUNS_MAX 256u
@@ -249,7 +250,7 @@ static int start_run(struct exec *x, struct run *r, struct outcome *o)
 	struct pattern_values v = {.item = t->item, .job = t->key.job, .attempt = t->attempt};
 	struct exec_call call;
 	const char *cwd = files_cwd(&r->files, p);
-	char key[KEY_MAX];
+	char key[KEY_MAX], **resources = NULL;
 
 	r->started_us = clock_monotonic_us();
 	v.key = (struct slice){key, group_key(t->group, t->key.task, key)};
@@ -257,7 +258,10 @@ static int start_run(struct exec *x, struct run *r, struct outcome *o)
 	arena_reset(&x->scratch);
 	if (files_open(&r->files, p, t, &v, cwd, &x->scratch, x->null_fd, o) != 0)
 		return -1;
-	if (exec_plan_instantiate(p, &x->scratch, &v, r->files.inputs_dir, t->item.p != NULL, &call) != SC_OK) {
+	if (p->own_resources)
+		resources = resource_env(&x->scratch, x->p.resources, t->request, t->units);
+	if (x->scratch.failed || exec_plan_instantiate(p, &x->scratch, &v, r->files.inputs_dir, t->item.p != NULL,
+						       resources, &call) != SC_OK) {
 		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot run '%.500s': its arguments are too long", p->argv[0]);
 		return -1;
 	}

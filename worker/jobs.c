@@ -47,9 +47,9 @@ void group_unref(struct group *g)
 	if (g->plan != NULL)
 		g->plan_free(g->plan);
 	group_drop_body(g);
-	request_fini(&g->request);
+	for (unsigned i = 0; i < g->n_requests; i++)
+		request_fini(&g->requests[i]);
 	job_unref(g->job);
-	mem_free(g->problem);
 	mem_free(g->name);
 	mem_free(g);
 }
@@ -80,18 +80,19 @@ static sc_err check_definition(const struct msg_group_define *m, struct buf *err
 	return SC_OK;
 }
 
-static sc_err read_request(struct group *g, struct slice text, const struct resources *r)
+/* Alternatives this worker has nothing for are no mistake: it is not given them. */
+static sc_err read_requests(struct group *g, struct slice text, const struct resources *r)
 {
-	struct buf why;
-	sc_err err;
+	sc_err err = SC_OK;
+	size_t at = 0;
 
-	buf_init(&why, 4096);
-	err = request_parse(r, text, &g->request, &why);
-	if (err == SC_INVALID) {
-		g->problem = mem_strdup(buf_str(&why));
-		err = g->problem == NULL ? SC_NOMEM : SC_OK;
+	while (err == SC_OK && at <= text.n && g->n_requests < ALTERNATIVES_MAX) {
+		const char *bar = at < text.n ? memchr(text.p + at, '|', text.n - at) : NULL;
+		size_t n = bar == NULL ? text.n - at : (size_t)(bar - text.p) - at;
+
+		err = request_parse(r, (struct slice){text.p + at, n}, &g->requests[g->n_requests++]);
+		at += n + 1;
 	}
-	buf_fini(&why);
 	return err;
 }
 
@@ -115,7 +116,7 @@ static sc_err group_new(struct job *job, const struct msg_group_define *m, const
 	g->time_limit_us = m->time_limit_ms < UINT64_MAX / 4 / US_PER_MS ? m->time_limit_ms * US_PER_MS : 0;
 	g->name = slice_dup(m->name);
 	g->body = (struct slice){slice_dup(m->body), m->body.n};
-	if (g->name == NULL || g->body.p == NULL || read_request(g, m->request, r) != SC_OK) {
+	if (g->name == NULL || g->body.p == NULL || read_requests(g, m->request, r) != SC_OK) {
 		group_unref(g);
 		return SC_NOMEM;
 	}

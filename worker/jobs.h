@@ -39,11 +39,11 @@ struct group {
 	uint32_t first_task;
 	uint32_t n_tasks;
 	uint64_t index_first, index_step;
-	unsigned flags;		/* GROUP_* */
-	unsigned kind;		/* KIND_* */
-	uint64_t time_limit_us; /* 0: none */
-	struct request request;
-	char *problem;	   /* why no task of it can run here, or NULL */
+	unsigned flags;				   /* GROUP_* */
+	unsigned kind;				   /* KIND_* */
+	uint64_t time_limit_us;			   /* 0: none */
+	struct request requests[ALTERNATIVES_MAX]; /* what a task takes: one of these */
+	unsigned n_requests;
 	struct slice body; /* owned; given up once a plan was made of it */
 	void *plan;	   /* the body, prepared by the executor of its kind; owned */
 	void (*plan_free)(void *plan);
@@ -55,7 +55,7 @@ void jobs_free(struct jobs *j); /* NULL is fine */
 
 /*
  * Remember a group; one that is known already is left alone.  SC_MALFORMED with *error: the message makes no sense.
- * What makes its tasks impossible only here (an unknown resource) is kept as group->problem.
+ * What makes its tasks impossible only here (an unknown resource) is kept as the problem of that request.
  */
 sc_err jobs_define(struct jobs *j, const struct msg_group_define *m, const struct resources *r, struct buf *error);
 

@@ -1,13 +1,12 @@
 /* plan.c - see plan.h. */
 #include "worker/plan.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/text.h"
+#include "worker/resource_env.h"
 #include "worker/spawn.h"
 
 /* Set for every child anew; never inherited from the agent, which may itself run inside a task, nor taken from a body.
@@ -125,29 +124,19 @@ static void add_env(struct exec_plan *p, char *entry)
 	p->env[p->n_env++] = entry;
 }
 
-/* SCHED_CPUS and SCHED_RESOURCE_GPU, as asked for. */
+/* When every task of the group takes the same, they are told so in the same words. */
 static void add_resources(struct exec_plan *p, const struct request *q, const struct resources *r)
 {
-	char amount[40], name[RESOURCE_NAME_MAX + 1];
+	char **lines = resource_env(&p->memory, r, q, NULL);
 
-	for (size_t i = 0; i < q->n; i++) {
-		const char *from = r->v[q->v[i].resource].name;
-		size_t n = 0;
-
-		text_show_amount(q->v[i].amount, amount, sizeof(amount));
-		if (q->v[i].resource == 0)
-			add_env(p, arena_printf(&p->memory, "SCHED_CPUS=%s", amount));
-		for (; from[n] != '\0'; n++)
-			name[n] = isalnum((unsigned char)from[n]) ? (char)toupper((unsigned char)from[n]) : '_';
-		name[n] = '\0';
-		add_env(p, arena_printf(&p->memory, "SCHED_RESOURCE_%s=%s", name, amount));
-	}
+	for (size_t i = 0; lines != NULL && lines[i] != NULL; i++)
+		add_env(p, lines[i]);
 }
 
 static void make_env(struct exec_plan *p, const struct group *g, const struct slices *body, const struct base_env *base,
 		     const struct resources *r)
 {
-	size_t room = base->n + body->n + 2 * g->request.n + 3;
+	size_t room = base->n + body->n + RESOURCE_ENV_MAX * g->requests[0].n + 3;
 	char **own = arena_alloc(&p->memory, (body->n + 1) * sizeof(char *));
 	size_t n_own = 0;
 
@@ -177,7 +166,9 @@ static void make_env(struct exec_plan *p, const struct group *g, const struct sl
 	}
 	add_env(p, arena_printf(&p->memory, "SCHED_JOB_ID=%" PRIu64, g->job->id));
 	add_env(p, arena_printf(&p->memory, "SCHED_JOB_NAME=%s", g->job->name));
-	add_resources(p, &g->request, r);
+	p->own_resources = g->n_requests > 1 || g->requests[0].has_units;
+	if (!p->own_resources)
+		add_resources(p, &g->requests[0], r);
 	for (size_t k = 0; k < n_own; k++)
 		add_env(p, own[k]);
 	p->n_templates = p->substitute ? n_own : 0;
@@ -260,17 +251,34 @@ sc_err exec_plan_prepare(struct group *g, struct msg_decoder *d, const struct ba
 
 #define TASK_VARIABLES 5
 
-static char **instantiate_env(const struct exec_plan *p, struct arena *a, const struct pattern_values *v,
-			      const char *inputs_dir, int has_item)
+/* In the place of one of this name, or after all n. */
+static size_t put_env(char **envp, size_t n, char *line)
 {
-	char **envp = arena_alloc(a, (p->n_env + TASK_VARIABLES + 1) * sizeof(char *));
-	size_t n = p->n_env;
+	size_t i = 0;
+
+	while (i < n && !same_name(envp[i], line))
+		i++;
+	envp[i] = line;
+	return i < n ? n : n + 1;
+}
+
+static char **instantiate_env(const struct exec_plan *p, struct arena *a, const struct pattern_values *v,
+			      const char *inputs_dir, int has_item, char **resources)
+{
+	char **envp;
+	size_t n = p->n_env, n_resources = 0;
+
+	while (resources != NULL && resources[n_resources] != NULL)
+		n_resources++;
+	envp = arena_alloc(a, (n + n_resources + TASK_VARIABLES + 1) * sizeof(char *));
 
 	if (envp == NULL)
 		return NULL;
 	memcpy(envp, p->env, n * sizeof(char *));
 	for (size_t i = n - p->n_templates; i < n; i++)
 		envp[i] = pattern_expand(a, slice_of(p->env[i]), v, NULL);
+	for (size_t i = 0; i < n_resources && !a->failed; i++)
+		n = put_env(envp, n, resources[i]);
 	envp[n++] = arena_printf(a, "SCHED_KEY=%.*s", (int)v->key.n, v->key.p);
 	envp[n++] = arena_printf(a, "SCHED_INDEX=%" PRIu64, v->index);
 	envp[n++] = arena_printf(a, "SCHED_ATTEMPT=%" PRIu64, v->attempt);
@@ -283,11 +291,11 @@ static char **instantiate_env(const struct exec_plan *p, struct arena *a, const 
 }
 
 sc_err exec_plan_instantiate(const struct exec_plan *p, struct arena *a, const struct pattern_values *v,
-			     const char *inputs_dir, int has_item, struct exec_call *out)
+			     const char *inputs_dir, int has_item, char **resources, struct exec_call *out)
 {
 	char **argv;
 
-	out->envp = instantiate_env(p, a, v, inputs_dir, has_item);
+	out->envp = instantiate_env(p, a, v, inputs_dir, has_item, resources);
 	out->argv = p->argv;
 	out->programs = p->programs;
 	if (p->substitute) {

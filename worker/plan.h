@@ -42,8 +42,9 @@ struct exec_plan {
 	char *stdout_pattern; /* NULL: captured */
 	char *stderr_pattern;
 	int substitute;
-	char **programs; /* where to look, when argv[0] is the same for all */
-	unsigned hint;	 /* which of these was it */
+	int own_resources; /* tasks differ in what they were given: it is not in env */
+	char **programs;   /* where to look, when argv[0] is the same for all */
+	unsigned hint;	   /* which of these was it */
 };
 
 /*
@@ -61,11 +62,12 @@ struct exec_call {
 };
 
 /*
- * Arguments and environment of one task, in the arena.  inputs_dir may be NULL.  SC_NOMEM, also when an argument gets
+ * Arguments and environment of one task, in the arena.  inputs_dir may be NULL; resources are the task's own lines, of
+ * resource_env(), NULL unless the plan has own_resources.  SC_NOMEM, also when an argument gets
  * too long.
  */
 sc_err exec_plan_instantiate(const struct exec_plan *p, struct arena *a, const struct pattern_values *v,
-			     const char *inputs_dir, int has_item, struct exec_call *out);
+			     const char *inputs_dir, int has_item, char **resources, struct exec_call *out);
 
 /* Decode the body of a group into m, which borrows it.  SC_INVALID with *error; SC_NOMEM. */
 sc_err plan_decode(struct msg_decoder *d, const struct group *g, msg_type wanted, struct msg *m, struct buf *error);

@@ -38,7 +38,8 @@ static const char usage[] =
 	"  --namespace NAME       run only tasks of jobs of this namespace [worker.namespace]\n"
 	"  --label KEY=VALUE      a label; may be repeated\n"
 	"  --resource NAME=N      offer N of a resource tasks can ask for; may be repeated\n"
-	"  --memory-limit BYTES   memory tasks may use, for people and for the scheduler to see; like 16GiB\n"
+	"  --resource NAME=[A,B]  offer units with names; a task is told which of them it has\n"
+	"  --memory-limit BYTES   memory for tasks that say how much they take, all together; like 16GiB\n"
 	"  --config FILE          read this configuration file as well\n"
 	"  --set KEY=VALUE        set one key of the configuration; may be repeated\n"
 	"  --help                 print this\n"
@@ -198,11 +199,11 @@ static sc_err judge_labels(const struct arguments *a, struct settings *s, struct
 		const char *eq = strchr(a->labels[i], '=');
 
 		if (eq == NULL || !text_is_name(a->labels[i], (size_t)(eq - a->labels[i])) || strlen(eq) > 200 ||
-		    strchr(eq, ',') != NULL) {
+		    strpbrk(eq, ",|") != NULL) {
 			buf_printf(
 				error,
 				"--label: '%s' is not allowed; it has to be KEY=VALUE, with a key of " TEXT_NAME_ALLOWED
-				" and a value of at most 199 bytes without a comma",
+				" and a value of at most 199 bytes without , and |",
 				a->labels[i]);
 			return SC_INVALID;
 		}
@@ -258,6 +259,7 @@ static sc_err judge(struct arguments *a, struct settings *s, struct buf *error)
 	}
 	if (err == SC_OK)
 		err = judge_access(a, s, error);
+	resources_limit_memory(&s->resources, s->memory_limit_bytes);
 	s->name = a->name != NULL ? a->name : "";
 	s->pool = a->pool != NULL ? a->pool : "";
 	return err;
@@ -286,5 +288,6 @@ enum settings_result settings_read(int argc, char **argv, struct settings *out)
 
 void settings_fini(struct settings *s)
 {
+	resources_fini(&s->resources);
 	options_fini(&s->options);
 }

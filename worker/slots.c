@@ -232,7 +232,7 @@ static void call_ended(struct slots *x, struct call *c, struct outcome *o)
 
 	while (next != NULL && next->task->has_resources)
 		next = TAILQ_NEXT(next, link);
-	if (next != NULL && next->task->group == t->group)
+	if (next != NULL && next->task->request == t->request)
 		queue_hand_on(t, next->task);
 	call_leave(x, c);
 	if (was_first && s->n_calls > 0)
@@ -352,7 +352,7 @@ static int call_start(void *arg, struct task *t, struct outcome *o)
 	return 0;
 }
 
-/* Behind calls of its own group, if these are short and not too many. */
+/* Behind calls of its own group that take the same, if these are short and not too many. */
 static int call_follow(void *arg, struct task *t)
 {
 	struct slots *x = arg;
@@ -361,14 +361,14 @@ static int call_follow(void *arg, struct task *t)
 	struct call *c;
 	uint64_t depth;
 
-	if (p == NULL || p->n_returned == 0 || p->average_us >= AHEAD_US)
+	if (p == NULL || p->n_returned == 0 || p->average_us >= AHEAD_US || t->request->has_units)
 		return 0;
 	depth = AHEAD_US / (p->average_us + 1);
 	if (depth > AHEAD_CALLS)
 		depth = AHEAD_CALLS;
 	TAILQ_FOREACH (s, &x->all, link) {
 		if (s->n_calls > 0 && s->n_calls < depth && is_alive(s) &&
-		    TAILQ_LAST(&s->calls, call_list)->task->group == t->group &&
+		    TAILQ_LAST(&s->calls, call_list)->task->request == t->request &&
 		    (best == NULL || s->n_calls < best->n_calls))
 			best = s;
 	}

@@ -61,9 +61,11 @@ struct task_key {
 struct task {
 	UT_hash_handle hh;
 	struct task_key key;
-	TAILQ_ENTRY(task) link;	 /* in the list of its place */
-	TAILQ_ENTRY(task) fresh; /* started this turn, not announced */
-	struct group *group;	 /* shared */
+	TAILQ_ENTRY(task) link;	       /* in the list of its place */
+	TAILQ_ENTRY(task) fresh;       /* started this turn, not announced */
+	struct group *group;	       /* shared */
+	const struct request *request; /* of the group: the alternative it was given */
+	struct unit_share *units;      /* with has_resources: which units it has of what is indexed; owned, or NULL */
 	uint32_t attempt;
 	enum task_place place;
 	unsigned is_fresh : 1;

@@ -129,7 +129,7 @@ static void task_free(struct task_queue *q, struct task *t)
 	mem_free((void *)t->item.p);
 	holders_unref(t->holders);
 	if (t->has_resources)
-		resources_give_back(q->p.resources, &t->group->request);
+		resources_give_back(q->p.resources, t->request, t->units);
 	group_unref(t->group);
 	if (q->n_free >= FREE_TASKS_MAX) {
 		mem_free(t);
@@ -284,7 +284,9 @@ void queue_ended(struct task_queue *q, struct task *t, struct outcome *o)
 void queue_hand_on(struct task *from, struct task *to)
 {
 	to->has_resources = from->has_resources;
+	to->units = from->units;
 	from->has_resources = 0;
+	from->units = NULL;
 }
 
 /* ---- arrival -------------------------------------------------------------------------------------------------- */
@@ -339,10 +341,13 @@ static void admit(struct task_queue *q, struct task *t)
 /* Tasks that do nothing need no bookkeeping when nothing is before them. */
 static int finish_at_once(struct task_queue *q, const struct assignment *a)
 {
-	if (a->group->kind != KIND_NOOP || a->group->problem != NULL || !TAILQ_EMPTY(&q->at[PLACE_QUEUED]) ||
-	    !resources_take(q->p.resources, &a->group->request))
+	const struct request *request = &a->group->requests[0];
+	struct unit_share *units;
+
+	if (a->group->kind != KIND_NOOP || a->m->alternative.count > 0 || request->problem != NULL ||
+	    !TAILQ_EMPTY(&q->at[PLACE_QUEUED]) || !resources_take(q->p.resources, request, &units))
 		return 0;
-	resources_give_back(q->p.resources, &a->group->request);
+	resources_give_back(q->p.resources, request, units);
 	answers_done_all(q->p.answers, a->group->job, &a->m->task);
 	return 1;
 }
@@ -487,15 +492,15 @@ static int start_first(struct task_queue *q, struct task *t, struct outcome *o)
 	const struct executor *ops = kind < KINDS ? q->executors[kind].ops : NULL;
 
 	outcome_init(o);
-	if (ops == NULL || t->group->problem != NULL) {
+	if (ops == NULL || t->request->problem != NULL) {
 		if (ops == NULL)
 			outcome_fail(o, FAIL_BODY, 0, "tasks of kind %u are not known to this worker", kind);
 		else
-			outcome_fail(o, FAIL_BODY, 0, "%s", t->group->problem);
+			outcome_fail(o, FAIL_BODY, 0, "%s", t->request->problem);
 		task_event(q, t, EV_END, o);
 		return 1;
 	}
-	if (!resources_take(q->p.resources, &t->group->request)) {
+	if (!resources_take(q->p.resources, t->request, &t->units)) {
 		if (t->attempt > 0 || ops->follow == NULL || !ops->follow(q->executors[kind].x, t))
 			return 0;
 		task_event(q, t, EV_START, NULL);

@@ -20,8 +20,9 @@ static int is_wanted(const struct core *c, const struct request_class *cl)
 
 	for (uint32_t i = bits_next(&c->idle, NULL, 1, c->workers_end); i != BITS_NONE && left > 0;
 	     i = bits_next(&c->idle, NULL, i + 1, c->workers_end), left--)
-		if (worker_room(c->workers[i], cl, 0, -1.0f) > 0 && c->workers[i]->reserved == NULL)
-			return 1;
+		for (uint32_t k = 0; k < cl->request->n; k++)
+			if (worker_room(c->workers[i], cl, k, 0, -1.0f) > 0 && c->workers[i]->reserved == NULL)
+				return 1;
 	return 0;
 }
 

@@ -50,7 +50,7 @@ const char *task_event_name(unsigned event);
 #define TASK_WANTED  0x04u /* its result shall be there: compute it again when lost */
 
 /* Two bits of the flags: which alternative of its request the worker was given it with. */
-#define TASK_ALTERNATIVE_SHIFT 3u
+#define TASK_ALTERNATIVE_SHIFT 4u
 #define TASK_ALTERNATIVE_MASK  (3u << TASK_ALTERNATIVE_SHIFT)
 
 #define NO_WORKER 0u /* workers are numbered from 1 */

@@ -1,5 +1,6 @@
 /* plan.c - tests of worker/plan.h: what a child's arguments and environment are. */
 #include "worker/plan.h"
+#include "worker/resource_env.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -34,11 +35,14 @@ static void end(void)
 	base_env_fini(&base);
 	msg_decoder_free(decoder);
 	jobs_free(j);
+	resources_fini(&r);
 	buf_fini(&error);
 	buf_fini(&body);
 }
 
 TestSuite(plan, .init = begin, .fini = end);
+
+static const char *request_text = "cpus=0.5,big-disk=1";
 
 static struct group *define(const struct msg_body_exec *b)
 {
@@ -47,7 +51,7 @@ static struct group *define(const struct msg_body_exec *b)
 				     .n_tasks = 5,
 				     .index_step = 1,
 				     .kind = KIND_EXEC,
-				     .request = slice_of("cpus=0.5,big-disk=1"),
+				     .request = slice_of(request_text),
 				     .job_name = slice_of("name")};
 
 	buf_reset(&body);
@@ -81,7 +85,7 @@ Test(plan, environment_in_layers)
 	struct exec_call call;
 
 	cr_assert_eq(exec_plan_prepare(g, decoder, &base, &r, &error), SC_OK, "%s", buf_str(&error));
-	cr_assert_eq(exec_plan_instantiate(g->plan, &scratch, &values, "/inputs", 1, &call), SC_OK);
+	cr_assert_eq(exec_plan_instantiate(g->plan, &scratch, &values, "/inputs", 1, NULL, &call), SC_OK);
 	cr_assert_str_eq(call.argv[1], "{index}");
 	cr_assert_str_eq(value(call.envp, "A"), "later");
 	cr_assert_str_eq(value(call.envp, "B"), "2");
@@ -108,12 +112,43 @@ Test(plan, substitution)
 	struct exec_call call;
 
 	cr_assert_eq(exec_plan_prepare(g, decoder, &base, &r, &error), SC_OK);
-	cr_assert_eq(exec_plan_instantiate(g->plan, &scratch, &values, NULL, 0, &call), SC_OK);
+	cr_assert_eq(exec_plan_instantiate(g->plan, &scratch, &values, NULL, 0, NULL, &call), SC_OK);
 	cr_assert_str_eq(call.argv[1], "<the item>");
 	cr_assert_str_eq(call.programs[0], "/bin/t-4");
 	cr_assert_str_eq(value(call.envp, "C"), "the item");
 	cr_assert_null(value(call.envp, "SCHED_ITEM"));
 	cr_assert_null(value(call.envp, "SCHED_INPUTS"));
+}
+
+/* What tasks of a group do not have in common is told to each, instead of what the agent had under that name. */
+Test(plan, units_are_told)
+{
+	struct slice argv[] = {slice_of("prog")}, env[] = {slice_of("CUDA_VISIBLE_DEVICES=7")};
+	struct msg_body_exec b = {.argv = {argv, 1}, .env = {env, 1}};
+	struct unit_share *units;
+	struct exec_call call;
+	struct group *g;
+
+	cr_assert_eq(resources_add(&r, "gpu=[0,1,x]", &error), SC_OK);
+	request_text = "gpu=2|cpus=2";
+	g = define(&b);
+	cr_assert_eq(g->n_requests, 2);
+	cr_assert_eq(exec_plan_prepare(g, decoder, &base, &r, &error), SC_OK);
+	cr_assert(resources_take(&r, &g->requests[0], &units));
+	cr_assert_eq(exec_plan_instantiate(g->plan, &scratch, &values, NULL, 0,
+					   resource_env(&scratch, &r, &g->requests[0], units), &call),
+		     SC_OK);
+	cr_expect_str_eq(value(call.envp, "SCHED_RESOURCE_GPU"), "2");
+	cr_expect_str_eq(value(call.envp, "SCHED_RESOURCE_GPU_IDS"), "0,1");
+	cr_expect_str_eq(value(call.envp, "CUDA_VISIBLE_DEVICES"), "0,1");
+	cr_expect_null(value(call.envp, "SCHED_CPUS"));
+	resources_give_back(&r, &g->requests[0], units);
+	cr_assert_eq(exec_plan_instantiate(g->plan, &scratch, &values, NULL, 0,
+					   resource_env(&scratch, &r, &g->requests[1], NULL), &call),
+		     SC_OK);
+	cr_expect_str_eq(value(call.envp, "SCHED_CPUS"), "2");
+	cr_expect_str_eq(value(call.envp, "CUDA_VISIBLE_DEVICES"), "7");
+	cr_expect_null(value(call.envp, "SCHED_RESOURCE_GPU"));
 }
 
 static void expect_bad(const struct msg_body_exec *b, const char *text)
