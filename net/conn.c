@@ -26,6 +26,7 @@
 #include "net/address.h"
 
 #define WRITE_PIECES	  64
+#define PATIENT_BYTES	  ((size_t)16 * 1024)	/* more than this does not wait for company */
 #define FRAME_SPLIT_BYTES ((size_t)1024 * 1024) /* begin a new frame when one has become this long */
 #define INFLATE_BYTES	  ((size_t)8 * 1024)	/* inflating so much is as much work as a message */
 #define INPUT_KEEP_BYTES  ((size_t)64 * 1024)	/* a larger, empty buffer is not kept */
@@ -370,7 +371,7 @@ static void frame_pending(struct conn *c)
 		buf_fini(&c->pending);
 }
 
-sc_err conn_send(struct conn *c, msg_type type, const void *m)
+static sc_err queue_message(struct conn *c, msg_type type, const void *m)
 {
 	size_t before = c->pending.len;
 	const char *field;
@@ -406,8 +407,27 @@ sc_err conn_send(struct conn *c, msg_type type, const void *m)
 	loop_traffic(c->loop)->messages_out++;
 	if (c->pending.len >= FRAME_SPLIT_BYTES)
 		frame_pending(c);
-	mark_dirty(c);
 	return SC_OK;
+}
+
+sc_err conn_send(struct conn *c, msg_type type, const void *m)
+{
+	sc_err err = queue_message(c, type, m);
+
+	if (err == SC_OK)
+		mark_dirty(c);
+	return err;
+}
+
+sc_err conn_send_later(struct conn *c, msg_type type, const void *m)
+{
+	sc_err err = queue_message(c, type, m);
+
+	if (err == SC_OK && conn_output_bytes(c) < PATIENT_BYTES)
+		loop_dirty_later(c->loop, &c->member);
+	else if (err == SC_OK)
+		mark_dirty(c);
+	return err;
 }
 
 /* What evbuffer calls back with; one per send. */

@@ -66,6 +66,12 @@ struct loop *conn_loop(const struct conn *c);
 sc_err conn_send(struct conn *c, msg_type type, const void *m);
 
 /*
+ * The same for what nobody waits for: it leaves with the next message, or after LOOP_PATIENCE_US.  The order of
+ * messages stays as it is.
+ */
+sc_err conn_send_later(struct conn *c, msg_type type, const void *m);
+
+/*
  * Queue a message whose last field, a BIN, is n_bytes at bytes, which are not copied: released(arg) is called when they
  * have been written or the connection is over.  m's last field is ignored.  Not compressed.  On failure it is not
  * called.

@@ -35,6 +35,8 @@ struct loop {
 	struct loop_signal *signals;
 	TAILQ_HEAD(, loop_member) all;
 	TAILQ_HEAD(, loop_member) dirty;
+	TAILQ_HEAD(, loop_member) patient;
+	struct loop_timer *patience;
 };
 
 struct loop_timer {
@@ -55,6 +57,16 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 		l->wake_hook(l->wake_arg);
 }
 
+/* Those that can wait have waited long enough. */
+static void on_patience(void *arg)
+{
+	struct loop *l = arg;
+	struct loop_member *m;
+
+	TAILQ_FOREACH (m, &l->patient, patient)
+		loop_dirty(l, m);
+}
+
 sc_err loop_new(struct loop **out)
 {
 	struct loop *l = mem_calloc(1, sizeof(*l));
@@ -64,6 +76,7 @@ sc_err loop_new(struct loop **out)
 		return SC_NOMEM;
 	TAILQ_INIT(&l->all);
 	TAILQ_INIT(&l->dirty);
+	TAILQ_INIT(&l->patient);
 	buf_init(&l->spare_input, 0);
 	l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	config = event_config_new();
@@ -77,7 +90,8 @@ sc_err loop_new(struct loop **out)
 	if (l->base == NULL)
 		goto fail;
 	l->wake_ev = event_new(l->base, l->wake_fd, EV_READ | EV_PERSIST, on_wake, l);
-	if (l->wake_ev == NULL || event_add(l->wake_ev, NULL) != 0)
+	if (l->wake_ev == NULL || event_add(l->wake_ev, NULL) != 0 ||
+	    loop_timer_new(l, on_patience, l, &l->patience) != SC_OK)
 		goto fail;
 	*out = l;
 	return SC_OK;
@@ -102,6 +116,7 @@ void loop_free(struct loop *l)
 		event_free(s->ev);
 		mem_free(s);
 	}
+	loop_timer_free(l->patience);
 	if (l->wake_ev != NULL)
 		event_free(l->wake_ev);
 	if (l->base != NULL)
@@ -126,6 +141,13 @@ void loop_set_wake_hook(struct loop *l, loop_fn hook, void *arg)
 	l->wake_arg = arg;
 }
 
+static void stop_waiting(struct loop *l, struct loop_member *m)
+{
+	if (m->is_patient)
+		TAILQ_REMOVE(&l->patient, m, patient);
+	m->is_patient = 0;
+}
+
 /* Including those that become dirty meanwhile: on_close of one may send on another. */
 static void end_turn(struct loop *l)
 {
@@ -134,6 +156,7 @@ static void end_turn(struct loop *l)
 	while ((m = TAILQ_FIRST(&l->dirty)) != NULL) {
 		TAILQ_REMOVE(&l->dirty, m, dirty);
 		m->is_dirty = 0;
+		stop_waiting(l, m);
 		m->turn_end(m);
 	}
 }
@@ -285,7 +308,7 @@ sc_err loop_on_signal(struct loop *l, int signo, loop_fn fn, void *arg)
 void loop_join(struct loop *l, struct loop_member *m)
 {
 	TAILQ_INSERT_TAIL(&l->all, m, all);
-	m->is_dirty = 0;
+	m->is_dirty = m->is_patient = 0;
 }
 
 void loop_leave(struct loop *l, struct loop_member *m)
@@ -294,6 +317,7 @@ void loop_leave(struct loop *l, struct loop_member *m)
 	if (m->is_dirty)
 		TAILQ_REMOVE(&l->dirty, m, dirty);
 	m->is_dirty = 0;
+	stop_waiting(l, m);
 }
 
 void loop_dirty(struct loop *l, struct loop_member *m)
@@ -302,4 +326,14 @@ void loop_dirty(struct loop *l, struct loop_member *m)
 		return;
 	m->is_dirty = 1;
 	TAILQ_INSERT_TAIL(&l->dirty, m, dirty);
+}
+
+void loop_dirty_later(struct loop *l, struct loop_member *m)
+{
+	if (m->is_dirty || m->is_patient)
+		return;
+	m->is_patient = 1;
+	TAILQ_INSERT_TAIL(&l->patient, m, patient);
+	if (!loop_timer_is_set(l->patience))
+		loop_timer_set(l->patience, LOOP_PATIENCE_US);
 }

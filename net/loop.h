@@ -76,7 +76,8 @@ sc_err loop_on_signal(struct loop *l, int signo, loop_fn fn, void *arg);
 struct loop_member {
 	TAILQ_ENTRY(loop_member) all;
 	TAILQ_ENTRY(loop_member) dirty;
-	int is_dirty;
+	TAILQ_ENTRY(loop_member) patient;
+	int is_dirty, is_patient;
 	void (*turn_end)(struct loop_member *m);
 	void (*destroy)(struct loop_member *m);
 };
@@ -84,5 +85,8 @@ struct loop_member {
 void loop_join(struct loop *l, struct loop_member *m);
 void loop_leave(struct loop *l, struct loop_member *m);
 void loop_dirty(struct loop *l, struct loop_member *m); /* call turn_end at the end of this turn */
+/* Call turn_end at the end of a turn when something else asks for it, but after LOOP_PATIENCE_US at the latest. */
+void loop_dirty_later(struct loop *l, struct loop_member *m);
+#define LOOP_PATIENCE_US 5000u
 
 #endif

@@ -291,7 +291,7 @@ static sc_err send_batch(struct scheduler *s, struct worker_peer *p, const struc
 	case ACTION_WITHDRAW:
 		return conn_send(p->conn, MSG_tasks_cancel, &cancel);
 	case ACTION_DROP:
-		return conn_send(p->conn, MSG_results_drop, &drop);
+		return conn_send_later(p->conn, MSG_results_drop, &drop);
 	default:
 		return SC_OK;
 	}
@@ -439,15 +439,15 @@ void outbox_dispatch(struct scheduler *s)
 	for (uint32_t i = 0; i < n; i++)
 		if (actions[i].worker != NO_WORKER)
 			chain(s, i, actions[i].worker);
+	for (uint32_t i = 0; i < n; i++) /* first: somebody waits for it */
+		if (actions[i].kind == ACTION_JOB_ENDED)
+			watch_job_ended(s, actions[i].job);
 	TAILQ_FOREACH (p, &s->workers, link)
 		if (p->is_touched)
 			write_worker(s, p, actions);
-	for (uint32_t i = 0; i < n; i++) {
-		if (actions[i].kind == ACTION_JOB_ENDED)
-			watch_job_ended(s, actions[i].job);
-		else if (actions[i].kind == ACTION_JOB_FORGET)
+	for (uint32_t i = 0; i < n; i++)
+		if (actions[i].kind == ACTION_JOB_FORGET)
 			forget_job(s, actions[i].job);
-	}
 	core_actions_done(s->core);
 	fail_refused(s);
 }

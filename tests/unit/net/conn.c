@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -674,4 +675,53 @@ Test(conn, survives_any_failed_allocation_at_work)
 		cr_assert(was_reached || (f.c != NULL && f.n_messages == 1));
 		teardown(&f);
 	}
+}
+
+static int peer_has_input(void *arg)
+{
+	struct pollfd p = {raw_fd(((struct fixture *)arg)->peer), POLLIN, 0};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* What nobody waits for leaves with the next message, in order, or by itself when there is none. */
+Test(conn, what_can_wait_does_but_not_for_ever, .timeout = 20)
+{
+	struct msg_job_drop later = {.job = 1}, now = {.job = 2};
+	struct fixture f;
+
+	setup(&f, NULL);
+	cr_assert_eq(conn_send_later(f.c, MSG_job_drop, &later), SC_OK);
+	loop_end_turn(f.loop);
+	cr_expect_not(peer_has_input(&f), "it waits for company");
+	cr_assert_eq(conn_send(f.c, MSG_job_drop, &now), SC_OK);
+	loop_end_turn(f.loop);
+	cr_assert_eq(raw_expect(f.peer, MSG_job_drop)->u.job_drop.job, 1);
+	cr_assert_eq(raw_expect(f.peer, MSG_job_drop)->u.job_drop.job, 2);
+
+	cr_assert_eq(conn_send_later(f.c, MSG_job_drop, &later), SC_OK);
+	cr_assert(turns_until(f.loop, peer_has_input, &f, SOON_MS), "nothing else was sent");
+	cr_assert_eq(raw_expect(f.peer, MSG_job_drop)->u.job_drop.job, 1);
+
+	cr_assert_eq(conn_send_later(f.c, MSG_job_drop, &later), SC_OK);
+	conn_close(f.c, SC_CLOSED, NULL);
+	loop_end_turn(f.loop);
+	cr_assert_eq(raw_expect(f.peer, MSG_job_drop)->u.job_drop.job, 1, "what was to come later is not lost");
+	teardown(&f);
+}
+
+/* Much of it does not wait. */
+Test(conn, what_can_wait_does_not_pile_up)
+{
+	struct msg_job_drop later = {.job = UINT64_MAX};
+	unsigned n = 0;
+	struct fixture f;
+
+	setup(&f, NULL);
+	while (!peer_has_input(&f)) {
+		cr_assert_eq(conn_send_later(f.c, MSG_job_drop, &later), SC_OK);
+		loop_end_turn(f.loop);
+		cr_assert_lt(++n, 10000);
+	}
+	teardown(&f);
 }
