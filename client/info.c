@@ -7,7 +7,7 @@
  * relied on; after a random time that doubles with each failure, so that the clients of a scheduler that was restarted
  * do not come all at once.
  *
- * A watchdog ends it too: an update or a bookmark comes every 30 s, or in the interval granted when that is longer. Who
+ * A watchdog ends it too: an update or a bookmark comes every 30 s, or a word that it will take longer.  Who
  * has heard neither for three times that gives the subscription up and says so to the scheduler, which has to answer.
  * When it does, the subscription is asked for again on the same connection: other calls on it may be waiting for
  * something that takes hours.  When neither the answer nor anything else comes within client.request-timeout, the
@@ -268,6 +268,8 @@ static int on_update(struct call *c, const struct msg *m)
 	const struct msg_info_update *u = &m->u.info_update;
 
 	watch_begin(n, u->granted_us);
+	if (u->kind == INFO_KIND_LATER) /* very many ask at once: the first update comes after this time */
+		return 0;
 	view_set_granted(n->view, u->granted_us);
 	if (u->kind == INFO_KIND_BOOKMARK && !is_gap(n, u)) {
 		n->n_failures = 0;

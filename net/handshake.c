@@ -30,11 +30,15 @@ static void use_features(struct conn *c, uint64_t features, size_t compress_min_
 		conn_set_compression(c, compress_min_bytes);
 }
 
-/* What the other side said it accepts, 0 when it said nothing. */
-static void respect_max_frame(struct conn *c, uint64_t max_frame_bytes)
+/* What the other side said it accepts, 0 when it said nothing.  SC_INVALID: too little to be told anything. */
+static sc_err respect_max_frame(struct conn *c, uint64_t max_frame_bytes)
 {
-	if (max_frame_bytes > 0)
-		conn_set_peer_max_frame(c, max_frame_bytes < UINT32_MAX ? (uint32_t)max_frame_bytes : UINT32_MAX);
+	if (max_frame_bytes == 0)
+		return SC_OK;
+	if (max_frame_bytes < HANDSHAKE_FRAME_MIN)
+		return SC_INVALID;
+	conn_set_peer_max_frame(c, max_frame_bytes < UINT32_MAX ? (uint32_t)max_frame_bytes : UINT32_MAX);
+	return SC_OK;
 }
 
 static sc_err refuse_secret(struct conn *c, const char *role)
@@ -62,13 +66,15 @@ sc_err handshake_accept(struct conn *c, const struct msg *m, const struct handsh
 	snprintf(shown, sizeof(shown), "%.*s", (int)h->secret.n, h->secret.p);
 	if (secret[0] == '\0' || !text_equal_secret(secret, shown)) /* no secret yet is not a secret */
 		return refuse_secret(c, role);
+	if (respect_max_frame(c, h->max_frame_bytes) != SC_OK)
+		return conn_fail(c, SC_INVALID, "frames of %llu bytes at most are too small: %u have to be accepted",
+				 (unsigned long long)h->max_frame_bytes, HANDSHAKE_FRAME_MIN);
 	w.version = h->version_max < PROTO_VERSION_MAX ? h->version_max : PROTO_VERSION_MAX;
 	w.features = h->features & FEATURES_KNOWN;
 	w.incarnation = slice_of(r->incarnation);
 	w.data_secret = slice_of(r->data_secret);
 	w.max_frame_bytes = r->max_frame_bytes;
 	conn_set_max_frame(c, r->max_frame_bytes);
-	respect_max_frame(c, h->max_frame_bytes);
 	use_features(c, w.features, r->compress_min_bytes);
 	return conn_send(c, MSG_welcome, &w);
 }
@@ -90,7 +96,11 @@ sc_err handshake_welcomed(struct conn *c, const struct msg *m, size_t compress_m
 			 PROTO_VERSION_MIN, PROTO_VERSION_MAX);
 		return SC_VERSION;
 	}
-	respect_max_frame(c, w->max_frame_bytes);
+	if (respect_max_frame(c, w->max_frame_bytes) != SC_OK) {
+		snprintf(text, cap, "frames of %llu bytes at most are too small: %u have to be accepted",
+			 (unsigned long long)w->max_frame_bytes, HANDSHAKE_FRAME_MIN);
+		return SC_INVALID;
+	}
 	use_features(c, w->features, compress_min_bytes);
 	return SC_OK;
 }

@@ -11,7 +11,8 @@
 #define ROLE_WORKER_CLIENT "worker-client" /* a client inside a task; has the secret of clients */
 #define ROLE_PEER	   "peer"	   /* fetches results from a worker's data port */
 
-#define HANDSHAKE_FRAME_BYTES 4096u /* nothing longer is read from a peer before it has identified itself */
+#define HANDSHAKE_FRAME_BYTES 4096u  /* nothing longer is read from a peer before it has identified itself */
+#define HANDSHAKE_FRAME_MIN   65536u /* a peer that accepts less could not be told what there is to tell */
 
 #define SCHED_VERSION "0.1.0"
 
@@ -37,7 +38,8 @@ sc_err handshake_hello(struct conn *c, const char *role, const char *secret, con
 
 /*
  * Judge the answer.  SC_OK: a welcome, *m->u.welcome is valid.  Otherwise the error the other side reported, or
- * SC_UNEXPECTED; *text (cap bytes) says it in words.  The caller closes.
+ * SC_UNEXPECTED, SC_VERSION, SC_INVALID (it accepts too small frames); *text (cap bytes) says it in words.  The caller
+ * closes.
  */
 sc_err handshake_welcomed(struct conn *c, const struct msg *m, size_t compress_min_bytes, char *text, size_t cap);
 

@@ -11,6 +11,7 @@
 #define IDENTITY_BURST	    10u /* questions a connection may ask at once */
 #define JUDGE_US	    1000000u
 #define HEARTBEAT_GUESS_US  12.0	 /* what one costs, until a turn with nothing else in it was measured */
+#define FAR_US		    5000000u	 /* a newcomer that has to wait longer is told so */
 #define KERNEL_BUFFER_BYTES (128 * 1024) /* to a subscriber; the kernel doubles it */
 
 struct info_link {
@@ -24,9 +25,10 @@ struct info_link {
 	uint64_t turn_heartbeats; /* in this turn */
 	int turn_ticked;	  /* in this turn updates went out */
 	struct info_link_spent spent;
-	/* of the tick at hand; snapshots are for newcomers, and cost the same at any interval */
-	uint64_t round_bytes, round_deltas, round_push_us, round_delta_us;
-	uint64_t round_firsts, round_first_bytes, round_first_us;
+	/* of the tick at hand; the first update of a newcomer costs the same at any interval */
+	struct pushed {
+		uint64_t n, us, bytes;
+	} firsts, bookmarks, updates;
 };
 
 static uint64_t thread_cpu_us(void)
@@ -41,14 +43,15 @@ static void release_encoding(void *arg)
 	info_encoding_unref(arg);
 }
 
+/* x: NULL when there is no body; then the version is that of `to`. */
 static sc_err send_update(struct info_link *l, struct client_peer *p, uint64_t request, unsigned kind,
-			  uint64_t granted_us, struct info_encoding *x)
+			  uint64_t granted_us, struct info_encoding *x, uint64_t to)
 {
 	struct msg_info_update m = {.request = request, .kind = kind, .granted_us = granted_us};
 	sc_err err;
 
 	m.incarnation = slice_of(l->scheduler->access.incarnation);
-	m.to = l->hub.cluster.epoch;
+	m.to = to;
 	if (x == NULL)
 		return conn_send(p->conn, MSG_info_update, &m);
 	m.from = x->key.from;
@@ -61,31 +64,42 @@ static sc_err send_update(struct info_link *l, struct client_peer *p, uint64_t r
 	return err;
 }
 
-static void push(void *arg, struct info_subscriber *sub, unsigned kind, struct info_encoding *x)
+/* An answer to `identity` without a body. */
+static sc_err send_word(struct info_link *l, struct client_peer *p, uint64_t request, unsigned kind, uint64_t wait_us)
+{
+	return send_update(l, p, request, kind, wait_us, NULL, l->hub.cluster.epoch);
+}
+
+static sc_err push(void *arg, struct info_subscriber *sub, unsigned kind, struct info_encoding *x)
 {
 	struct info_link *l = arg;
 	struct client_peer *p = sub->owner;
-	uint64_t before = thread_cpu_us(), spent;
+	uint64_t before = thread_cpu_us();
+	struct pushed *sum = sub->is_first ? &l->firsts : kind == INFO_KIND_BOOKMARK ? &l->bookmarks : &l->updates;
+	sc_err err = send_update(l, p, p->info_request, kind, sub->granted_us, x, sub->epoch);
 
+	if (err != SC_OK)
+		return err;
+	conn_flush(p->conn); /* now, so that it is counted */
 	if (p->is_worker_client)
 		l->worker_client_pushes++;
-	if (send_update(l, p, p->info_request, kind, sub->granted_us, x) != SC_OK) {
-		sub->epoch = 0; /* it did not get this one: a gap has to be visible */
+	sum->n++;
+	sum->us += thread_cpu_us() - before;
+	sum->bytes += x != NULL ? x->n_bytes : 0;
+	return SC_OK;
+}
+
+/* A connection that closes hears nothing more; another is told why, and may ask again. */
+static void ended(void *arg, struct info_subscriber *sub, sc_err err)
+{
+	struct client_peer *p = sub->owner;
+
+	(void)arg;
+	if (err == SC_CLOSED)
 		return;
-	}
-	conn_flush(p->conn); /* now, so that it is counted */
-	spent = thread_cpu_us() - before;
-	l->round_push_us += spent;
-	if (kind == INFO_KIND_SNAPSHOT) {
-		l->round_firsts++;
-		l->round_first_us += spent;
-		l->round_first_bytes += x->n_bytes;
-	}
-	if (kind != INFO_KIND_DELTA)
-		return;
-	l->round_deltas++;
-	l->round_delta_us += spent;
-	l->round_bytes += x->n_bytes;
+	log_warn("info", "subscription-ended", "peer=%s error=%s", conn_peer(p->conn), sc_err_name(err));
+	conn_send_error(p->conn, p->info_request, err, "the subscription to cluster info has ended: %s%s",
+			sc_err_text(err), err == SC_TOO_BIG ? "; accept larger frames, or ask for less" : "");
 }
 
 static int is_taken(void *arg, struct info_subscriber *sub)
@@ -109,20 +123,15 @@ static void arm(struct info_link *l)
 static void on_timer(void *arg)
 {
 	struct info_link *l = arg;
-	struct info_outlet out = {push, is_taken, l};
-	const struct info_counts *c = &l->hub.encoder.counts;
+	struct info_outlet out = {push, ended, is_taken, l};
 	uint64_t now = loop_now_us(l->scheduler->loop), before = thread_cpu_us();
-	uint64_t snapshots = c->snapshots_encoded, deltas = c->deltas_encoded;
 
 	l->turn_ticked = 1;
-	l->round_bytes = l->round_deltas = l->round_push_us = l->round_delta_us = 0;
-	l->round_firsts = l->round_first_bytes = l->round_first_us = 0;
+	l->firsts = l->bookmarks = l->updates = (struct pushed){0};
 	info_hub_tick(&l->hub, now, &out);
-	if (c->snapshots_encoded == snapshots)
-		info_hub_spent_encoding(&l->hub, c->deltas_encoded - deltas,
-					(double)(thread_cpu_us() - before - l->round_push_us));
-	info_hub_spent_first(&l->hub, l->round_firsts, (double)l->round_first_us, (double)l->round_first_bytes);
-	info_hub_spent(&l->hub, l->round_deltas, (double)l->round_delta_us, (double)l->round_bytes, now);
+	info_hub_spent_first(&l->hub, l->firsts.n, (double)l->firsts.us, (double)l->firsts.bytes);
+	info_hub_spent_bookmarks(&l->hub, l->bookmarks.n, (double)l->bookmarks.us);
+	info_hub_spent(&l->hub, l->updates.n, (double)l->updates.us, (double)l->updates.bytes, now);
 	arm(l);
 	l->spent.info_us += thread_cpu_us() - before;
 }
@@ -274,7 +283,9 @@ static void refuse_filter(struct client_peer *p, uint64_t request, sc_err err)
 				INFO_LABELS_MAX, INFO_LABEL_BYTES);
 	else
 		conn_send_error(p->conn, request, err, "%s",
-				err == SC_LIMIT ? "too many different filters are in use" : sc_err_text(err));
+				err == SC_LIMIT ? "too many different filters are in use: ask for one that others use, "
+						  "for everything, or again later"
+						: sc_err_text(err));
 }
 
 /* The client has been told what failed. */
@@ -304,6 +315,8 @@ static sc_err subscribe(struct info_link *l, struct client_peer *p, const struct
 		return err;
 	}
 	p->info_request = m->request;
+	if (p->subscription.is_first && p->subscription.due_us > now + FAR_US)
+		send_update(l, p, m->request, INFO_KIND_LATER, p->subscription.due_us - now, NULL, 0);
 	conn_limit_kernel_buffer(p->conn, KERNEL_BUFFER_BYTES);
 	arm(l);
 	return SC_OK;
@@ -339,6 +352,12 @@ static uint64_t take_token(struct client_peer *p, uint64_t rate_s, uint64_t now)
 	return 0;
 }
 
+/* It was not answered, for no fault of its own. */
+static void return_token(struct client_peer *p, uint64_t rate_s)
+{
+	p->identity_us -= US_PER_S / rate_s;
+}
+
 sc_err info_link_identity(struct info_link *l, struct client_peer *p, const struct msg_identity *m)
 {
 	uint64_t now = loop_now_us(l->scheduler->loop), wait_us;
@@ -349,19 +368,21 @@ sc_err info_link_identity(struct info_link *l, struct client_peer *p, const stru
 
 	wait_us = take_token(p, l->scheduler->options->info_identity_rate, now);
 	if (wait_us > 0)
-		return send_update(l, p, m->request, INFO_KIND_LATER, wait_us, NULL);
+		return send_word(l, p, m->request, INFO_KIND_LATER, wait_us);
 	err = take_filter(l, m->namespace, m->pool, m->labels, &f);
 	if (err != SC_OK) {
 		refuse_filter(p, m->request, err);
 		return SC_OK;
 	}
 	err = info_identity(&l->hub, have, m->sections == 0 ? INFO_ALL : (uint32_t)m->sections, f, now, &x, &wait_us);
-	if (err == SC_TIMEOUT)
-		err = send_update(l, p, m->request, INFO_KIND_LATER, wait_us, NULL);
-	else if (err == SC_OK && x == NULL)
-		err = send_update(l, p, m->request, INFO_KIND_UNCHANGED, 0, NULL);
-	else if (err == SC_OK)
-		err = send_update(l, p, m->request, x->key.from == 0 ? INFO_KIND_SNAPSHOT : INFO_KIND_DELTA, 0, x);
+	if (err == SC_TIMEOUT) {
+		return_token(p, l->scheduler->options->info_identity_rate);
+		err = send_word(l, p, m->request, INFO_KIND_LATER, wait_us);
+	} else if (err == SC_OK && x == NULL) {
+		err = send_word(l, p, m->request, INFO_KIND_UNCHANGED, 0);
+	} else if (err == SC_OK) {
+		err = send_update(l, p, m->request, x->key.from == 0 ? INFO_KIND_SNAPSHOT : INFO_KIND_DELTA, 0, x, 0);
+	}
 	if (x != NULL)
 		info_encoding_unref(x);
 	info_filter_drop(&l->hub.encoder, f);
@@ -378,7 +399,8 @@ sc_err info_link_new(struct scheduler *s, struct info_link **out)
 	const struct options *o = s->options;
 	struct info_hub_options ho = {o->info_epoch_interval,
 				      {(double)o->info_cpu_budget / 1e6, (double)o->info_bandwidth_budget},
-				      o->info_horizon};
+				      o->info_horizon,
+				      thread_cpu_us};
 
 	if (l == NULL)
 		return SC_NOMEM;

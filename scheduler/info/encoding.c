@@ -29,11 +29,14 @@ enum { NAME, POOL, ADDRESS, HOST, RESOURCES, LABELS, NAMESPACE };
 #define N_COLUMNS 16
 #define N_TEXTS	  7
 
+static void filter_free(struct info_filter *f);
+
 void info_encoder_init(struct info_encoder *e, struct info_cluster *c)
 {
 	memset(e, 0, sizeof(*e));
 	e->cluster = c;
 	e->next_filter = 1;
+	TAILQ_INIT(&e->unused);
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		column_writer_init(&e->columns[i]);
 }
@@ -44,8 +47,8 @@ void info_encoder_fini(struct info_encoder *e)
 
 	info_encoder_new_epoch(e);
 	HASH_ITER (hh, e->filters, f, next) {
-		f->n_users = 1;
-		info_filter_drop(e, f);
+		HASH_DEL(e->filters, f);
+		filter_free(f);
 	}
 	for (size_t i = 0; i < N_COLUMNS; i++)
 		column_writer_fini(&e->columns[i]);
@@ -68,14 +71,34 @@ void info_encoding_unref(struct info_encoding *x)
 	mem_free(x);
 }
 
+static void table_remove(struct info_encoder *e, struct info_encoding *x)
+{
+	HASH_DEL(e->table, x);
+	e->table_bytes -= x->n_bytes;
+	if (x->key.filter != 0)
+		LIST_REMOVE(x, of_filter);
+	info_encoding_unref(x);
+}
+
+/* The oldest make room.  One for which there is no memory in the table is not found there. */
+static void table_add(struct info_encoder *e, struct info_encoding *x, struct info_filter *f)
+{
+	while (e->table != NULL &&
+	       (HASH_COUNT(e->table) >= INFO_ENCODINGS_MAX || e->table_bytes + x->n_bytes > INFO_ENCODED_MAX_BYTES))
+		table_remove(e, e->table);
+	HASH_ADD(hh, e->table, key, sizeof(x->key), x);
+	if (x->hh.tbl == NULL)
+		return;
+	x->n_refs++;
+	e->table_bytes += x->n_bytes;
+	if (f != NULL)
+		LIST_INSERT_HEAD(&f->encodings, x, of_filter);
+}
+
 void info_encoder_new_epoch(struct info_encoder *e)
 {
-	struct info_encoding *x, *next;
-
-	HASH_ITER (hh, e->table, x, next) {
-		HASH_DEL(e->table, x);
-		info_encoding_unref(x);
-	}
+	while (e->table != NULL)
+		table_remove(e, e->table);
 }
 
 /* ---- filters ---------------------------------------------------------------------------------------------------- */
@@ -161,6 +184,25 @@ static sc_err filter_new(struct slice namespace, struct slice pool, struct slice
 	return SC_OK;
 }
 
+/* Nobody uses it: it goes, and what was encoded with it. */
+static void filter_forget(struct info_encoder *e, struct info_filter *f)
+{
+	while (!LIST_EMPTY(&f->encodings))
+		table_remove(e, LIST_FIRST(&f->encodings));
+	TAILQ_REMOVE(&e->unused, f, unused);
+	e->n_unused--;
+	HASH_DEL(e->filters, f);
+	filter_free(f);
+}
+
+void info_filter_keep(struct info_encoder *e, struct info_filter *f)
+{
+	if (f == NULL || f->n_users++ > 0)
+		return;
+	TAILQ_REMOVE(&e->unused, f, unused);
+	e->n_unused--;
+}
+
 sc_err info_filter_take(struct info_encoder *e, struct slice namespace, struct slice pool, struct slices labels,
 			struct info_filter **out)
 {
@@ -178,10 +220,12 @@ sc_err info_filter_take(struct info_encoder *e, struct slice namespace, struct s
 	HASH_FIND_STR(e->filters, f->text, known);
 	if (known != NULL) {
 		filter_free(f);
-		known->n_users++;
+		info_filter_keep(e, known);
 		*out = known;
 		return SC_OK;
 	}
+	if (HASH_COUNT(e->filters) >= INFO_FILTERS_MAX && e->n_unused > 0)
+		filter_forget(e, TAILQ_FIRST(&e->unused));
 	if (HASH_COUNT(e->filters) >= INFO_FILTERS_MAX) {
 		filter_free(f);
 		return SC_LIMIT;
@@ -191,7 +235,7 @@ sc_err info_filter_take(struct info_encoder *e, struct slice namespace, struct s
 		filter_free(f);
 		return SC_NOMEM;
 	}
-	f->number = e->next_filter++;
+	f->number = e->next_filter++; /* 64 bits do not wrap */
 	f->n_users = 1;
 	*out = f;
 	return SC_OK;
@@ -201,8 +245,9 @@ void info_filter_drop(struct info_encoder *e, struct info_filter *f)
 {
 	if (f == NULL || --f->n_users > 0)
 		return;
-	HASH_DEL(e->filters, f);
-	filter_free(f);
+	TAILQ_INSERT_TAIL(&e->unused, f, unused);
+	if (++e->n_unused > INFO_FILTERS_KEPT)
+		filter_forget(e, TAILQ_FIRST(&e->unused));
 }
 
 /* ---- encoding --------------------------------------------------------------------------------------------------- */
@@ -473,7 +518,7 @@ struct info_encoding *info_encoded(struct info_encoder *e, uint64_t from, uint32
 	return x;
 }
 
-sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, const struct info_filter *f,
+sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, struct info_filter *f,
 		   struct info_encoding **out)
 {
 	struct info_encoding *x, key;
@@ -499,9 +544,7 @@ sc_err info_encode(struct info_encoder *e, uint64_t from, uint32_t sections, con
 		e->counts.snapshots_encoded++;
 	else
 		e->counts.deltas_encoded++;
-	HASH_ADD(hh, e->table, key, sizeof(x->key), x);
-	if (x->hh.tbl != NULL)
-		x->n_refs++; /* the table's */
+	table_add(e, x, f);
 	*out = x;
 	return SC_OK;
 }

@@ -82,6 +82,23 @@ Test(bad_peers, wrong_version)
 	logged("VERSION");
 }
 
+Test(bad_peers, frames_too_small_to_be_told_anything)
+{
+	char *secret = cluster_secret(c, "client-secret");
+	struct raw *r = raw_connect(c->address);
+	struct msg_hello m = {
+		.version_min = PROTO_VERSION_MIN, .version_max = PROTO_VERSION_MAX, .max_frame_bytes = 300};
+
+	m.role = slice_of(ROLE_CLIENT);
+	m.secret = slice_of(secret);
+	m.software = slice_of("test");
+	raw_send(r, MSG_hello, &m);
+	raw_expect_refused(r, SC_INVALID);
+	raw_free(r);
+	mem_free(secret);
+	logged("INVALID");
+}
+
 Test(bad_peers, unknown_role)
 {
 	struct raw *r = raw_connect(c->address);

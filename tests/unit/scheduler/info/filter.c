@@ -1,5 +1,6 @@
 /* filter.c - which workers a filter lets through, and when two filters are one. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "client/view.h"
@@ -50,6 +51,11 @@ static struct info_filter *take(const char *namespace, const char *pool, const c
 	return f;
 }
 
+static size_t in_use(void)
+{
+	return HASH_COUNT(encoder.filters) - encoder.n_unused;
+}
+
 /* A bit per worker the filter lets through: 1 for the first, 2 for the second, 4 for the third. */
 static unsigned seen(const char *namespace, const char *pool, const char *label)
 {
@@ -71,7 +77,7 @@ Test(info_filter, a_namespace_selects_what_its_jobs_may_run_on)
 	cr_assert_eq(seen("y", "p", ""), 1, "all that is asked for");
 	cr_assert_eq(seen("y", "", "k=v"), 1 | 4);
 	cr_assert_eq(seen("y", "q", "k=v"), 4);
-	cr_assert_eq(HASH_COUNT(encoder.filters), 0);
+	cr_assert_eq(in_use(), 0);
 }
 
 /* Whatever bytes a client sends, it gets a filter of its own and not that of another. */
@@ -89,7 +95,7 @@ Test(info_filter, equal_filters_are_one_and_no_other_is)
 	info_filter_drop(&encoder, all[0]);
 	for (size_t i = 0; i < n; i++)
 		info_filter_drop(&encoder, all[i]);
-	cr_assert_eq(HASH_COUNT(encoder.filters), 0);
+	cr_assert_eq(in_use(), 0);
 }
 
 /* Every worker is compared with every label, so a filter cannot be made of any amount. */
@@ -115,7 +121,7 @@ Test(info_filter, what_is_compared_is_bounded)
 	cr_assert_eq(info_filter_take(&encoder, slice_of(""), slice_of(""), (struct slices){labels, 2}, &f),
 		     SC_INVALID);
 	cr_assert_null(f);
-	cr_assert_eq(HASH_COUNT(encoder.filters), 0);
+	cr_assert_eq(in_use(), 0);
 }
 
 /* The texts borrow *raw. */
@@ -174,6 +180,69 @@ Test(info_filter, survives_any_failed_allocation)
 		mem_fail_nth(-1);
 		cr_assert(err == SC_OK || (err == SC_NOMEM && f == NULL));
 		info_filter_drop(&encoder, f);
-		cr_assert_eq(HASH_COUNT(encoder.filters), 0);
+		cr_assert_eq(in_use(), 0);
 	}
+}
+
+/* What is asked once, and then again by nobody who is still there. */
+Test(info_filter, the_same_question_finds_what_was_encoded_for_it)
+{
+	struct info_encoding *x;
+
+	for (int i = 0; i < 10000; i++) {
+		struct info_filter *f = take("x", "", "");
+
+		cr_assert_eq(info_encode(&encoder, 0, INFO_ALL, f, &x), SC_OK);
+		info_encoding_unref(x);
+		info_filter_drop(&encoder, f);
+	}
+	cr_assert_eq(encoder.counts.snapshots_encoded, 1);
+}
+
+Test(info_filter, other_questions_without_end_leave_little_behind)
+{
+	struct info_encoding *x;
+	char pool[32];
+
+	for (int i = 0; i < 10000; i++) {
+		struct info_filter *f;
+
+		snprintf(pool, sizeof(pool), "pool-%d", i);
+		f = take("", pool, "");
+		cr_assert_eq(info_encode(&encoder, 0, INFO_ALL, f, &x), SC_OK);
+		info_encoding_unref(x);
+		info_filter_drop(&encoder, f);
+	}
+	cr_assert_eq(HASH_COUNT(encoder.filters), INFO_FILTERS_KEPT);
+	cr_assert_eq(HASH_COUNT(encoder.table), INFO_FILTERS_KEPT);
+	for (int i = 0; i < 10000; i++) { /* without a filter as well */
+		for (uint32_t sections = 0; sections < 8; sections++) {
+			cr_assert_eq(info_encode(&encoder, 0, (uint32_t)i * 8 + sections, NULL, &x), SC_OK);
+			info_encoding_unref(x);
+		}
+	}
+	cr_assert_leq(HASH_COUNT(encoder.table), INFO_ENCODINGS_MAX);
+	cr_assert_leq(encoder.table_bytes, INFO_ENCODED_MAX_BYTES);
+}
+
+Test(info_filter, one_in_use_is_refused_only_while_all_are)
+{
+	static struct info_filter *f[INFO_FILTERS_MAX];
+	struct info_filter *one_more = NULL;
+	char pool[32];
+
+	for (size_t i = 0; i < INFO_FILTERS_MAX; i++) {
+		snprintf(pool, sizeof(pool), "pool-%zu", i);
+		f[i] = take("", pool, "");
+	}
+	cr_assert_eq(info_filter_take(&encoder, slice_of("x"), slice_of(""), (struct slices){0}, &one_more), SC_LIMIT);
+	cr_assert_eq(take("", "pool-7", ""), f[7], "those there are can be shared");
+	info_filter_drop(&encoder, f[7]);
+	info_filter_drop(&encoder, f[9]);
+	one_more = take("x", "", "");
+	info_filter_drop(&encoder, one_more);
+	for (size_t i = 0; i < INFO_FILTERS_MAX; i++)
+		if (i != 9)
+			info_filter_drop(&encoder, f[i]);
+	cr_assert_eq(in_use(), 0);
 }

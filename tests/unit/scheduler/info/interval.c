@@ -83,3 +83,68 @@ Test(info_interval, bytes_have_a_budget_of_their_own)
 	pass_second(&g, &now, 100, 1.0, 30e3); /* 3 MB for all of them, 1 MB/s allowed */
 	cr_expect_eq(g.base_us, 5 * SECOND);
 }
+
+Test(info_interval, who_asks_for_a_day_weighs_next_to_nothing)
+{
+	struct interval_governor g;
+	uint64_t now = 0;
+
+	interval_init(&g, &one_percent);
+	for (int i = 0; i < 9000; i++)
+		interval_join(&g, 24 * 3600 * (uint64_t)SECOND);
+	interval_join(&g, 2 * SECOND);
+	for (int i = 0; i < 20; i++)
+		pass_second(&g, &now, 0, 30.0, 0.0);
+	cr_expect_leq(g.base_us, 2 * SECOND);
+	for (int i = 0; i < 9000; i++) {
+		interval_leave(&g, 24 * 3600 * (uint64_t)SECOND);
+		interval_join(&g, 2 * SECOND);
+	}
+	pass_second(&g, &now, 0, 30.0, 0.0);
+	cr_expect_eq(g.base_us, 50 * SECOND, "9001 x 30 us / 1 %");
+}
+
+Test(info_interval, calm_is_counted_in_time_and_not_in_looks)
+{
+	struct interval_governor g;
+	uint64_t now = 0;
+
+	interval_init(&g, &one_percent);
+	pass_second(&g, &now, 10000, 30.0, 0.0);
+	cr_expect_eq(g.base_us, 50 * SECOND);
+	cr_expect_eq(interval_judge_us(&g), now + SECOND);
+	now += 50 * SECOND;
+	cr_expect(interval_judge(&g, 1, now));
+	cr_expect_eq(g.base_us, INTERVAL_MIN_US, "it was calm for as long as nine steps take");
+	cr_expect_eq(interval_judge_us(&g), UINT64_MAX);
+}
+
+Test(info_interval, encodings_are_counted_and_not_assumed)
+{
+	struct interval_governor g;
+	uint64_t now = 0;
+
+	interval_init(&g, &one_percent);
+	for (int i = 0; i < 30; i++) { /* one subscriber each of a hundred filters, 300 us for each of them */
+		uint64_t n = 100 * (uint64_t)SECOND / g.base_us;
+
+		interval_spent_rounds(&g, n, 300.0 * (double)n);
+		pass_second(&g, &now, 100, 1.0, 0.0);
+	}
+	cr_expect_eq(g.base_us, 5 * SECOND, "100 x 300 us / 1 % = 3 s");
+}
+
+Test(info_interval, signs_of_life_leave_half_of_the_budget)
+{
+	struct interval_governor g;
+	uint64_t now = 0;
+
+	interval_init(&g, &one_percent);
+	for (int i = 0; i < 30000; i++)
+		interval_join(&g, 2 * SECOND);
+	for (int i = 0; i < 20; i++) {
+		interval_spent_marks(&g, 1, 30.0);
+		pass_second(&g, &now, 0, 10.0, 0.0);
+	}
+	cr_expect_eq(g.base_us, 100 * SECOND, "30000 x 10 us / 0.5 % = 60 s");
+}

@@ -116,7 +116,7 @@ static void change(struct model *m)
 
 /* ---- receivers -------------------------------------------------------------------------------------------------- */
 
-static void on_push(void *arg, struct info_subscriber *s, unsigned kind, struct info_encoding *x)
+static sc_err on_push(void *arg, struct info_subscriber *s, unsigned kind, struct info_encoding *x)
 {
 	struct model *m = arg;
 	struct receiver *r = s->owner;
@@ -127,7 +127,7 @@ static void on_push(void *arg, struct info_subscriber *s, unsigned kind, struct 
 	m->pushes++;
 	if (kind == INFO_KIND_BOOKMARK) {
 		cr_assert_eq(r->epoch, s->epoch, "a bookmark for a version it does not have");
-		return;
+		return SC_OK;
 	}
 	m->snapshots += kind == INFO_KIND_SNAPSHOT;
 	m->deltas += kind == INFO_KIND_DELTA;
@@ -136,6 +136,14 @@ static void on_push(void *arg, struct info_subscriber *s, unsigned kind, struct 
 	body = (struct slice){(const char *)x->bytes, x->n_bytes};
 	cr_assert_eq(view_apply(r->view, body, x->raw_bytes, kind == INFO_KIND_SNAPSHOT), SC_OK);
 	r->epoch = x->to;
+	return SC_OK;
+}
+
+static void on_ended(void *arg, struct info_subscriber *s, sc_err err)
+{
+	(void)arg;
+	(void)s;
+	cr_assert_fail("a subscription ended: %s", sc_err_name(err));
 }
 
 static int is_taken(void *arg, struct info_subscriber *s)
@@ -244,7 +252,7 @@ static void tick(struct model *m)
 	uint64_t epoch = m->hub.cluster.epoch;
 	int pending = m->hub.cluster.changed;
 
-	info_hub_tick(&m->hub, m->now_us, &(struct info_outlet){on_push, is_taken, m});
+	info_hub_tick(&m->hub, m->now_us, &(struct info_outlet){on_push, on_ended, is_taken, m});
 	if (m->hub.cluster.epoch != epoch)
 		memcpy(m->at_epoch, m->now, sizeof(m->now));
 	else if (!pending)
@@ -260,7 +268,7 @@ static void tick(struct model *m)
 
 Test(info_model, every_view_is_the_truth_at_its_version, .timeout = 120)
 {
-	struct info_hub_options o = {100000, {0.01, 0.0}, 30};
+	struct info_hub_options o = {100000, {0.01, 0.0}, 30, NULL};
 	struct model *m = calloc(1, sizeof(*m));
 
 	m->random = 20261121;
