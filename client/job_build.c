@@ -10,15 +10,15 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "client/client.h"
+#include "client/request_check.h"
 
-#define GROUPS_MAX	 1000000u
-#define TASKS_MAX	 ((uint64_t)UINT32_MAX - 1)
-#define AFTER_MAX	 1000u
-#define PRIORITY_MAX	 1000000
-#define ITEM_MAX_BYTES	 65536u
-#define STDIN_MAX_BYTES	 ((size_t)16 * 1024 * 1024)
-#define REQUESTS_MAX	 4096u
-#define RESOURCES_IN_ONE 32u
+#define GROUPS_MAX	1000000u
+#define TASKS_MAX	((uint64_t)UINT32_MAX - 1)
+#define AFTER_MAX	1000u
+#define PRIORITY_MAX	1000000
+#define ITEM_MAX_BYTES	65536u
+#define STDIN_MAX_BYTES ((size_t)16 * 1024 * 1024)
+#define REQUESTS_MAX	4096u
 
 static sc_err no_memory(void)
 {
@@ -207,41 +207,6 @@ const char *job_key(const struct sc_job *job, uint64_t task, char *out, size_t c
 
 /* ---- groups ----------------------------------------------------------------------------------------------------- */
 
-/* "cpus=1,gpu=0.5": each name once, amounts above 0. */
-static sc_err check_resources(const char *group, const char *text)
-{
-	char seen[RESOURCES_IN_ONE][64];
-	size_t n_seen = 0;
-
-	for (const char *p = text; *p != '\0';) {
-		size_t len = strcspn(p, ","), name = strcspn(p, "=");
-		char amount[32];
-		uint64_t value;
-
-		if (name >= len || name >= sizeof(seen[0]) || !text_is_name(p, name) ||
-		    len - name - 1 >= sizeof(amount))
-			return client_error(SC_INVALID, "group %s: resources '%s': NAME=AMOUNT,... is expected", group,
-					    text);
-		if (n_seen == RESOURCES_IN_ONE)
-			return client_error(SC_LIMIT, "group %s: at most %u resources", group, RESOURCES_IN_ONE);
-		memcpy(seen[n_seen], p, name);
-		seen[n_seen][name] = '\0';
-		for (size_t i = 0; i < n_seen; i++)
-			if (strcmp(seen[i], seen[n_seen]) == 0)
-				return client_error(SC_INVALID, "group %s: resource %s is named twice", group, seen[i]);
-		memcpy(amount, p + name + 1, len - name - 1);
-		amount[len - name - 1] = '\0';
-		if (text_amount(amount, &value) != SC_OK)
-			return client_error(SC_INVALID,
-					    "group %s: '%s' is not an amount of %s; a number with at most four "
-					    "decimals is expected, like 1 or 0.5",
-					    group, amount, seen[n_seen]);
-		n_seen++;
-		p += len + (p[len] == ',');
-	}
-	return SC_OK;
-}
-
 static size_t count_texts(const char *const *list)
 {
 	size_t n = 0;
@@ -401,7 +366,7 @@ static sc_err check_spec(const struct sc_job *job, const struct sc_group_spec *s
 	if (spec->stdin_group > job->n_groups)
 		return client_error(SC_INVALID, "group %s: its standard input is a group that is not there",
 				    spec->name);
-	return spec->resources != NULL ? check_resources(spec->name, spec->resources) : SC_OK;
+	return spec->resources != NULL ? request_check(spec->name, spec->resources) : SC_OK;
 }
 
 static struct job_group *group_new(const struct sc_job *job, const struct sc_group_spec *spec, uint64_t count)

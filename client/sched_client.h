@@ -177,7 +177,12 @@ struct sc_group_spec {
 	uint64_t index_step;	      /* from one to the next; 0: 1 */
 	const struct sc_bytes *items; /* one per task, at most 64 KiB each, or NULL */
 	size_t n_items;
-	const char *resources;	/* each task takes: "cpus=1,gpu=0.5"; NULL: cpus=1 */
+	/*
+	 * Each task takes: "cpus=1,gpu=0.5,memory=2GiB"; NULL: cpus=1.  label:KEY=VALUE: only at workers with this
+	 * label; prefer:KEY=VALUE: rather there.  Up to 4 alternatives separated by |, the first that fits is taken:
+	 * "cpus=1,gpu=1|cpus=8".
+	 */
+	const char *resources;
 	unsigned retries;	/* how often to try again after it has failed */
 	uint64_t time_limit_ms; /* 0: none */
 	int64_t priority;	/* added to that of the job, -1000000 to 1000000 */

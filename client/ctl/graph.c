@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "client/ctl/cli.h"
 #include "client/ctl/foreach.h"
+#include "client/ctl/graph_demand.h"
 
 struct reader {
 	struct graph *g;
@@ -283,50 +284,6 @@ static sc_err read_cwd(struct reader *r, struct graph_task *t, const char *key, 
 	return want_path(r, key, v, &t->cwd);
 }
 
-/* Append NAME=AMOUNT to the resources of the task. */
-static sc_err add_resource(struct reader *r, struct graph_task *t, const char *name, const struct yaml_item *v)
-{
-	size_t old = t->resources != NULL ? strlen(t->resources) : 0, room;
-	uint64_t amount;
-	char *text;
-
-	if (v->kind != YAML_SCALAR || text_amount(v->text, &amount) != SC_OK)
-		return FAIL(r, v,
-			    "%s: '%s' is not an amount; a number with at most four decimals is expected, like 2 or 0.5",
-			    name, v->kind == YAML_SCALAR ? v->text : "...");
-	room = old + strlen(name) + strlen(v->text) + 3;
-	text = graph_own(r->g, mem_malloc(room));
-	if (text == NULL)
-		return no_memory();
-	snprintf(text, room, "%s%s%s=%s", old > 0 ? t->resources : "", old > 0 ? "," : "", name, v->text);
-	t->resources = text;
-	return SC_OK;
-}
-
-static sc_err read_cpus(struct reader *r, struct graph_task *t, const char *key, const struct yaml_item *v)
-{
-	return add_resource(r, t, key, v);
-}
-
-static sc_err read_resources(struct reader *r, struct graph_task *t, const char *key, const struct yaml_item *v)
-{
-	sc_err err = SC_OK;
-
-	if (v->kind != YAML_MAP)
-		return FAIL(r, v, "%s: {NAME: AMOUNT, ...} is expected", key);
-	for (size_t i = 0; i < v->n && err == SC_OK; i++) {
-		const char *name;
-
-		err = want_name(r, "resource", v->keys[i], &name);
-		if (err == SC_OK && strcmp(name, "cpus") == 0)
-			return FAIL(r, v->keys[i], "resources: cpus is a key of its own: cpus: %s",
-				    v->values[i]->kind == YAML_SCALAR ? v->values[i]->text : "N");
-		if (err == SC_OK)
-			err = add_resource(r, t, name, v->values[i]);
-	}
-	return err;
-}
-
 static sc_err read_retries(struct reader *r, struct graph_task *t, const char *key, const struct yaml_item *v)
 {
 	int64_t n = 0;
@@ -380,7 +337,12 @@ static sc_err read_keep(struct reader *r, struct graph_task *t, const char *key,
 	return want_flag(r, key, v, &t->keep);
 }
 
-/* inputs, stdin: names of tasks, read when all are known. */
+static sc_err read_gang(struct reader *r, struct graph_task *t, const char *key, const struct yaml_item *v)
+{
+	return want_flag(r, key, v, &t->gang);
+}
+
+/* Names of tasks, read when all are known; what the task takes, which is put together from several keys. */
 static sc_err read_later(struct reader *r, struct graph_task *t, const char *key, const struct yaml_item *v)
 {
 	(void)r;
@@ -403,8 +365,13 @@ static const struct key_row {
 	{"stdin", read_later},
 	{"stdin-file", read_stdin_file},
 	{"output", read_output},
-	{"cpus", read_cpus},
-	{"resources", read_resources},
+	{"cpus", read_later},
+	{"memory", read_later},
+	{"resources", read_later},
+	{"labels", read_later},
+	{"prefer", read_later},
+	{"alternatives", read_later},
+	{"gang", read_gang},
 	{"retries", read_retries},
 	{"time-limit", read_time_limit},
 	{"env", read_env},
@@ -457,7 +424,7 @@ static sc_err read_task(struct reader *r, struct graph_task *t, const struct yam
 	if (t->kind == GRAPH_NONE)
 		return graph_error(r->g, t->line, r->error,
 				   "task %s does nothing; one of run, call, sleep, noop is expected", t->name);
-	return SC_OK;
+	return graph_demand_read(r->g, t, map, r->error);
 }
 
 /* ---- inputs ----------------------------------------------------------------------------------------------------- */

@@ -56,13 +56,14 @@ struct graph_task {
 	const char *output; /* pattern of the file for the result, or NULL */
 	unsigned output_line;
 
-	const char *resources; /* "cpus=1,gpu=2", or NULL */
+	const char *resources; /* "cpus=1,gpu=2,label:zone=a|cpus=8,label:zone=a", or NULL */
 	const char **env;      /* NAME=VALUE, ends with NULL; or NULL */
 	const char *cwd;
 	unsigned retries;
 	uint64_t time_limit_us; /* 0: none */
 	int64_t priority;
 	int keep;
+	int gang;    /* its tasks start together */
 	int is_sink; /* no task takes its result */
 };
 

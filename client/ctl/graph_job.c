@@ -99,6 +99,8 @@ static void fill_spec(const struct graph_task *t, const struct parts *p, struct 
 		.priority = t->priority,
 		.substitute = t->is_group,
 	};
+	if (t->gang)
+		s->flags |= SC_GROUP_GANG;
 	if (t->keep)
 		s->flags |= SC_GROUP_KEEP;
 	if (t->is_sink || t->output != NULL)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "client/ctl/ctl.h"
+#include "client/ctl/demand.h"
 #include "client/ctl/interrupt.h"
 #include "client/ctl/json.h"
 #include "client/ctl/paths.h"
@@ -130,29 +131,110 @@ static int take_array(struct ctl *c, struct submission *s)
 	return EXIT_DONE;
 }
 
+/* KEY=VALUE of each option of this name. */
+static sc_err take_labels(struct ctl *c, struct demand *d, const char *option, int is_required, struct buf *error)
+{
+	sc_err err = SC_OK;
+	const char *pair;
+	size_t at = 0;
+
+	while (err == SC_OK && (pair = cli_next_value(&c->cli, option, &at)) != NULL) {
+		const char *eq = strchr(pair, '=');
+		char *key = eq != NULL ? mem_strndup(pair, (size_t)(eq - pair)) : NULL;
+
+		if (key == NULL) {
+			buf_printf(error, "'%s': KEY=VALUE is expected", pair);
+			return eq == NULL ? SC_INVALID : SC_NOMEM;
+		}
+		err = demand_label(d, key, eq + 1, is_required, error);
+		mem_free(key);
+	}
+	return err;
+}
+
+static sc_err take_others(struct ctl *c, struct demand *d, struct buf *error)
+{
+	sc_err err = SC_OK;
+	const char *pair;
+	size_t at = 0;
+
+	while (err == SC_OK && (pair = cli_next_value(&c->cli, "resource", &at)) != NULL) {
+		int name = (int)strcspn(pair, "=");
+
+		if (strncmp(pair, "cpus=", 5) == 0 || strncmp(pair, "memory=", 7) == 0) {
+			buf_printf(error, "%.*s has an option of its own, --%.*s", name, pair, name, pair);
+			return SC_INVALID;
+		}
+		err = demand_amounts(d, pair, error);
+	}
+	return err;
+}
+
+static sc_err take_alternatives(struct ctl *c, struct demand *d, struct buf *error)
+{
+	sc_err err = SC_OK;
+	const char *list;
+	size_t at = 0;
+
+	while (err == SC_OK && (list = cli_next_value(&c->cli, "alternative", &at)) != NULL) {
+		err = demand_another(d, error);
+		if (err == SC_OK)
+			err = demand_amounts(d, list, error);
+	}
+	return err;
+}
+
+/* *option names the one that is at fault. */
+static sc_err read_demand(struct ctl *c, struct demand *d, const char **option, struct buf *error)
+{
+	static const char *const single[] = {"cpus", "memory"};
+	sc_err err = SC_OK;
+
+	for (size_t i = 0; i < 2 && err == SC_OK; i++) {
+		*option = single[i];
+		if (cli_has(&c->cli, *option))
+			err = demand_amount(d, *option, cli_value(&c->cli, *option), error);
+	}
+	if (err != SC_OK)
+		return err;
+	*option = "resource";
+	err = take_others(c, d, error);
+	if (err != SC_OK)
+		return err;
+	*option = "label";
+	err = take_labels(c, d, *option, 1, error);
+	if (err != SC_OK)
+		return err;
+	*option = "prefer";
+	err = take_labels(c, d, *option, 0, error);
+	if (err != SC_OK)
+		return err;
+	*option = "alternative";
+	return take_alternatives(c, d, error);
+}
+
 static int take_resources(struct ctl *c, struct submission *s)
 {
-	const char *cpus = cli_value(&c->cli, "cpus"), *pair;
-	size_t at = 0;
-	uint64_t amount;
+	const char *option;
+	struct demand d;
+	struct buf why;
+	int status = EXIT_DONE;
+	sc_err err;
 
-	if (cpus != NULL && text_amount(cpus, &amount) != SC_OK)
-		return ctl_usage(c, "--cpus: '%s' is not allowed; a number with at most four decimals is expected",
-				 cpus);
-	buf_printf(&s->resources, "cpus=%s", cpus != NULL ? cpus : "1");
-	while ((pair = cli_next_value(&c->cli, "resource", &at)) != NULL) {
-		const char *eq = strchr(pair, '=');
-
-		if (strncmp(pair, "cpus=", strlen("cpus=")) == 0)
-			return ctl_usage(c, "--resource: cpus has an option of its own, --cpus");
-		if (eq == NULL || !text_is_name(pair, (size_t)(eq - pair)) || text_amount(eq + 1, &amount) != SC_OK)
-			return ctl_usage(c, "--resource: '%s' is not allowed; NAME=AMOUNT is expected, like gpu=1",
-					 pair);
-		buf_printf(&s->resources, ",%s", pair);
-	}
-	if (cpus != NULL || s->resources.len > strlen("cpus=1"))
+	buf_init(&why, 0);
+	demand_init(&d);
+	err = read_demand(c, &d, &option, &why);
+	if (err == SC_OK)
+		err = demand_write(&d, &s->resources);
+	if (err != SC_OK)
+		status = ctl_usage(c, "--%s: %s", option, why.len > 0 ? buf_str(&why) : sc_err_text(err));
+	if (s->resources.len > 0)
 		s->spec.resources = buf_str(&s->resources);
-	return EXIT_DONE;
+	if (cli_has(&c->cli, "gang"))
+		s->spec.flags |= SC_GROUP_GANG;
+	demand_fini(&d);
+	buf_fini(&why);
+	return status;
 }
 
 static int take_paths(struct ctl *c, struct submission *s)
@@ -276,7 +358,7 @@ static int take_all(struct ctl *c, struct submission *s)
 		return status;
 	s->spec.name = s->name;
 	s->spec.kind = SC_KIND_EXEC;
-	s->spec.flags = SC_GROUP_KEEP;
+	s->spec.flags |= SC_GROUP_KEEP;
 	s->spec.argv = (const char *const *)c->cli.args;
 	s->spec.substitute = wants_substitution(c, s);
 	err = sc_job_add_group(s->job, &s->spec, NULL);

@@ -209,6 +209,10 @@ Test(job_build, what_cannot_be_is_refused_with_a_reason)
 		{{.name = "a", .resources = "gpu"}, "NAME=AMOUNT"},
 		{{.name = "a", .resources = "gpu=1,gpu=2"}, "twice"},
 		{{.name = "a", .resources = "gpu=x"}, "not an amount"},
+		{{.name = "a", .resources = "cpus=1|"}, "empty"},
+		{{.name = "a", .resources = "cpus=1||gpu=1"}, "KEY=VALUE"},
+		{{.name = "a", .resources = "label:=x"}, "KEY=VALUE"},
+		{{.name = "a", .resources = "memory=much"}, "2GiB"},
 		{{.name = "a", .priority = 2000000}, "priority"},
 		{{.name = "a", .count = 2, .index_first = UINT64_MAX}, "2^64"},
 	};
@@ -219,6 +223,9 @@ Test(job_build, what_cannot_be_is_refused_with_a_reason)
 	expect_refused(sc_job_add_group(job, &(struct sc_group_spec){.name = "a", .count = UINT32_MAX}, NULL), SC_LIMIT,
 		       "at most");
 	expect_refused(sc_job_check(job), SC_INVALID, "no tasks");
+	expect_refused(
+		sc_job_add_group(job, &(struct sc_group_spec){.name = "a", .resources = "x=1|x=1|x=1|x=1|x=1"}, NULL),
+		SC_LIMIT, "alternatives");
 	add(job, "ok", 2);
 	add(job, "three", 3);
 	expect_refused(sc_job_join_groups(job, 0, 1, SC_JOIN_EACH), SC_INVALID, "one to one");

@@ -68,6 +68,29 @@ static struct graph *load_good(const char *text)
 	return g;
 }
 
+Test(graph, what_a_task_takes_is_one_text)
+{
+	struct place p;
+	struct graph *g;
+
+	enter(&p);
+	g = load_good("tasks:\n"
+		      "  a: {run: x, resources: {gpu: 2}, labels: {zone: a}, prefer: {kind: fast, disk: ssd},\n"
+		      "      alternatives: [{cpus: 8, memory: 2GiB}, {fpga: 1}]}\n"
+		      "  b: {run: x, foreach: 0-3, gang: true, memory: 512MiB}\n"
+		      "  c: {run: x}\n"
+		      "  d: {run: x, labels: {zone: b}}\n");
+	cr_expect_str_eq(g->tasks[0].resources, "cpus=1,gpu=2,label:zone=a,prefer:kind=fast,prefer:disk=ssd"
+						"|cpus=8,memory=2GiB,label:zone=a,prefer:kind=fast,prefer:disk=ssd"
+						"|cpus=1,fpga=1,label:zone=a,prefer:kind=fast,prefer:disk=ssd");
+	cr_expect_str_eq(g->tasks[1].resources, "cpus=1,memory=512MiB");
+	cr_expect(g->tasks[1].gang && !g->tasks[0].gang);
+	cr_expect_null(g->tasks[2].resources);
+	cr_expect_str_eq(g->tasks[3].resources, "cpus=1,label:zone=b");
+	graph_free(g);
+	leave(&p);
+}
+
 Test(graph, every_key_is_read)
 {
 	struct place p;
@@ -153,6 +176,13 @@ Test(graph, a_mistake_is_named_with_its_line)
 		{"tasks:\n  a: {run: x, retries: -1}\n", "a whole number from 0 to 1000000"},
 		{"tasks:\n  a: {run: x, cpus: lots}\n", "cpus: 'lots' is not an amount"},
 		{"tasks:\n  a: {run: x, resources: {cpus: 1}}\n", "cpus is a key of its own"},
+		{"tasks:\n  a: {run: x, resources: {memory: 1}}\n", "memory is a key of its own"},
+		{"tasks:\n  a: {run: x, memory: lots}\n", "g.yaml:2: memory: 'lots' is not a size"},
+		{"tasks:\n  a: {run: x, labels: [a]}\n", "{KEY: VALUE, ...}"},
+		{"tasks:\n  a: {run: x, prefer: {a: 'x|y'}}\n", "without , and |"},
+		{"tasks:\n  a: {run: x, alternatives: {cpus: 1}}\n", "[{cpus: 8, ...}, ...]"},
+		{"tasks:\n  a: {run: x, alternatives: [{a: 1}, {a: 2}, {a: 3}, {a: 4}]}\n", "at most 4 alternatives"},
+		{"tasks:\n  a: {run: x, gang: maybe}\n", "true or false"},
 		{"tasks:\n  a: {run: x, env: {'A=B': 1}}\n", "cannot be the name of a variable"},
 		{"tasks:\n  a: {run: x, keep: maybe}\n", "true or false"},
 		{"tasks:\n  a: {run: x, inputs: [b]}\n", "g.yaml:2: there is no task 'b' in this file"},

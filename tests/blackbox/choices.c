@@ -1,0 +1,164 @@
+/* choices.c - what tasks ask for, with real agents: alternatives, labels, memory, units of a resource, gangs. */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tests/support/cluster.h"
+
+static struct cluster *c;
+
+static void start(void)
+{
+	c = cluster_start(&(struct cluster_spec){.n_workers = 0, .slots = 4});
+}
+
+static void stop(void)
+{
+	cluster_stop(c);
+}
+
+TestSuite(choices, .init = start, .fini = stop, .timeout = 60);
+
+#define CTL(...)    cluster_ctl_ok(c, __VA_ARGS__, NULL)
+#define WORKER(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* How many tasks a worker has ended. */
+static json_int_t n_done(const char *name)
+{
+	char *text = CTL("--json", "worker", "list");
+	json_t *o = json_loads(text, 0, NULL), *w;
+	json_int_t n = -1;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "workers"), i, w)
+	{
+		if (strcmp(json_string_value(json_object_get(w, "name")), name) == 0)
+			n = json_integer_value(json_object_get(w, "done"));
+	}
+	json_decref(o);
+	mem_free(text);
+	return n;
+}
+
+static void prints(const char *expected, char *found)
+{
+	cr_expect_str_eq(found, expected);
+	mem_free(found);
+}
+
+Test(choices, the_first_alternative_that_fits)
+{
+	cluster_worker_start(c, 0, NULL);
+	mem_free(CTL("submit", "--wait", "--resource", "gpu=1", "--alternative", "cpus=3", "--", "sh", "-c",
+		     "echo $SCHED_CPUS ${SCHED_RESOURCE_GPU-none}"));
+	prints("3 none\n", CTL("job", "cat", "last"));
+	cluster_worker_start(c, 1, WORKER("--resource", "gpu=1"));
+	mem_free(CTL("submit", "--wait", "--resource", "gpu=1", "--alternative", "cpus=3", "--", "sh", "-c",
+		     "echo $SCHED_CPUS ${SCHED_RESOURCE_GPU-none}"));
+	prints("1 1\n", CTL("job", "cat", "last"));
+	cr_expect_eq(n_done("w2"), 1);
+}
+
+Test(choices, labels)
+{
+	cluster_worker_start(c, 0, WORKER("--label", "zone=a"));
+	cluster_worker_start(c, 1, WORKER("--label", "zone=b", "--label", "disk=ssd"));
+	mem_free(CTL("submit", "--wait", "--array", "0-9", "--label", "zone=b", "--", "true"));
+	cr_expect_eq(n_done("w2"), 10);
+	mem_free(CTL("submit", "--wait", "--prefer", "zone=a", "--", "true"));
+	cr_expect_eq(n_done("w1"), 1);
+	mem_free(CTL("submit", "--label", "zone=c", "--", "true"));
+	cluster_until(c, "ready", 10000, "task", "list", "last", NULL);
+	mem_free(CTL("job", "cancel", "last"));
+}
+
+/* Each task writes down which units it has while it runs; two that overlap in time must not overlap in units. */
+Test(choices, units_belong_to_one_task_at_a_time)
+{
+	static const char script[] = "set -e; test \"$CUDA_VISIBLE_DEVICES\" = \"$SCHED_RESOURCE_GPU_IDS\"; "
+				     "for u in $(echo $CUDA_VISIBLE_DEVICES | tr , ' '); do mkdir unit-$u; done; "
+				     "for u in $(echo $CUDA_VISIBLE_DEVICES | tr , ' '); do rmdir unit-$u; done; "
+				     "echo $CUDA_VISIBLE_DEVICES | tr -cd , | wc -c | tr -d ' '";
+
+	cluster_worker_start(c, 0, WORKER("--resource", "gpu=[0,1,2,GPU-7f]"));
+	mem_free(CTL("submit", "--wait", "--array", "0-39", "--cpus", "0.1", "--resource", "gpu=2", "--", "sh", "-c",
+		     script));
+	mem_free(CTL("submit", "--wait", "--cpus", "0", "--resource", "gpu=4", "--", "sh", "-c",
+		     "echo $CUDA_VISIBLE_DEVICES $SCHED_RESOURCE_GPU"));
+	prints("0,1,2,GPU-7f 4\n", CTL("job", "cat", "last"));
+	mem_free(CTL("submit", "--wait", "--resource", "gpu=0.5", "--", "sh", "-c", "echo $SCHED_RESOURCE_GPU_IDS"));
+	prints("0\n", CTL("job", "cat", "last"));
+}
+
+/* Two that take 600 MB each cannot both be there: the directory would exist already. */
+Test(choices, memory_is_shared_out)
+{
+	cluster_worker_start(c, 0, WORKER("--memory-limit", "1GB"));
+	mem_free(CTL("submit", "--wait", "--array", "0-19", "--memory", "600MB", "--", "sh", "-c",
+		     "mkdir alone && rmdir alone && test $SCHED_RESOURCE_MEMORY = 600000000"));
+}
+
+/* Two gangs of two on two workers of one slot: each could take one and wait for the other. */
+Test(choices, gangs_start_together)
+{
+	static const char *const one[] = {"--slots", "1", NULL};
+	static const char meet[] = "touch $SCHED_JOB_ID-$SCHED_INDEX; "
+				   "while test ! -e $SCHED_JOB_ID-$((1 - SCHED_INDEX)); do sleep 0.01; done";
+	char *ids[4];
+
+	cluster_worker_start(c, 0, one);
+	cluster_worker_start(c, 1, one);
+	for (int i = 0; i < 4; i++) {
+		json_t *o;
+		char *text = CTL("--json", "submit", "--gang", "--array", "0-1", "--", "sh", "-c", meet), id[24];
+
+		o = json_loads(text, 0, NULL);
+		snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(json_object_get(o, "job")));
+		ids[i] = mem_strdup(id);
+		json_decref(o);
+		mem_free(text);
+	}
+	for (int i = 0; i < 4; i++) {
+		mem_free(CTL("job", "wait", "--timeout", "30s", ids[i]));
+		mem_free(ids[i]);
+	}
+}
+
+Test(choices, a_graph_says_the_same)
+{
+	char *graph = cluster_file(c, "g.yaml",
+				   "tasks:\n"
+				   "  a:\n    run: echo ${SCHED_CPUS-0} $SCHED_RESOURCE_GPU_IDS\n"
+				   "    cpus: 8\n    labels: {zone: a}\n"
+				   "    alternatives: [{gpu: 2, cpus: 0}, {cpus: 4}]\n"
+				   "  b:\n    foreach: 0-1\n    run: hostname\n    gang: true\n    prefer: {zone: b}\n"
+				   "    memory: 1MiB\n");
+
+	cluster_worker_start(c, 0, WORKER("--label", "zone=a", "--resource", "gpu=[x,y]"));
+	cluster_worker_start(c, 1, WORKER("--label", "zone=b"));
+	mem_free(CTL("run", graph));
+	prints("0 x,y\n", CTL("job", "cat", "last", "--task", "a"));
+	mem_free(graph);
+}
+
+Test(choices, mistakes_are_named)
+{
+	static const struct {
+		const char *option, *value, *says;
+	} rows[] = {
+		{"--memory", "lots", "like 512MiB"},	  {"--label", "zone", "KEY=VALUE"},
+		{"--alternative", "cpus", "NAME=AMOUNT"}, {"--resource", "memory=1", "--memory"},
+		{"--prefer", "a=b|c", "without , and |"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct run r = cluster_ctl(c, "submit", rows[i].option, rows[i].value, "--", "true", NULL);
+
+		cr_expect_eq(r.status, 2, "%s", rows[i].option);
+		cr_expect(strstr(r.err, rows[i].says) != NULL, "%s: %s", rows[i].option, r.err);
+		run_free(&r);
+	}
+}
