@@ -304,6 +304,24 @@ Test(info_subscribers, the_interval_narrows_soon_after_the_others_left)
 	world_free(w);
 }
 
+/* It was told just now, and would be told nothing for 30 s. */
+Test(info_subscribers, nobody_waits_for_what_was_granted_before_the_load_went)
+{
+	struct world *w = world_new(0.01);
+
+	w->hub.governor.base_us = 100 * SECOND;
+	w->hub.governor.window_start_us = w->now;
+	w->hub.governor.cost_us = 30.0;
+	subscribe(w, 0, 0);
+	tick(w);
+	cr_assert_eq(w->subs[0].granted_us, 100 * SECOND);
+	w->told[0] = 0;
+	pass_due(w, 28 * SECOND);
+	cr_expect_eq(w->subs[0].granted_us, 2 * SECOND);
+	cr_expect_geq(w->told[0] - w->bookmarks[0], 1u);
+	world_free(w);
+}
+
 Test(info_subscribers, subscribing_again_does_not_make_it_more_often)
 {
 	struct world *w = world_new(0.01);
