@@ -7,7 +7,7 @@
  * relied on; after a random time that doubles with each failure, so that the clients of a scheduler that was restarted
  * do not come all at once.
  *
- * A watchdog ends it too: an update or a bookmark comes every 30 s, or a word that it will take longer.  Who
+ * A watchdog ends it too: an update or a bookmark comes every 30 s, or at each interval if that is longer.  Who
  * has heard neither for three times that gives the subscription up and says so to the scheduler, which has to answer.
  * When it does, the subscription is asked for again on the same connection: other calls on it may be waiting for
  * something that takes hours.  When neither the answer nor anything else comes within client.request-timeout, the
@@ -31,7 +31,7 @@
 #define BACKOFF_US	  (50u * US_PER_MS)
 #define BACKOFF_DOUBLINGS 7u
 #define PUBLISH_AGAIN_US  (50u * US_PER_MS)
-#define SILENCE_US	  (90u * US_PER_S) /* without an update or a bookmark, which comes every 30 s */
+#define SILENCE_US	  (90u * US_PER_S) /* without an update or a bookmark, at intervals below a third of it */
 #define PATIENCE_FACTOR	  3u		   /* of granted intervals longer than that */
 
 static const char silence[] = "nothing was heard";

@@ -430,11 +430,11 @@ enum sc_info_event {
 
 /*
  * SC_INFO_LOST comes when the connection is lost, when the scheduler refuses, and when it falls silent: it tells at
- * least every 30 s that it is there, and who hears nothing of cluster info for 90 s, or three granted intervals if that
- * is longer, has lost it.  The library begins again by itself, over and over, and goes on from the version it has.  A
- * scheduler that has fallen silent is asked once whether it is there.  If it answers, the connection stays and other
- * calls on it notice nothing.  If nothing comes from it within client.request-timeout, the connection is given up, and
- * calls that were waiting on it end with SC_CLOSED.
+ * least every 30 s, or at each granted interval if that is longer, that it is there, and who hears nothing of cluster
+ * info for 90 s, or three granted intervals if that is longer, has lost it.  The library begins again by itself, over
+ * and over, and goes on from the version it has.  A scheduler that has fallen silent is asked once whether it is there.
+ * If it answers, the connection stays and other calls on it notice nothing.  If nothing comes from it within
+ * client.request-timeout, the connection is given up, and calls that were waiting on it end with SC_CLOSED.
  */
 
 /* Runs in the client's own thread: short, no blocking calls.  info is borrowed until it returns. */

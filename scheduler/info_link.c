@@ -28,7 +28,7 @@ struct info_link {
 	/* of the tick at hand; the first update of a newcomer costs the same at any interval */
 	struct pushed {
 		uint64_t n, us, bytes;
-	} firsts, bookmarks, updates;
+	} firsts, updates;
 };
 
 static uint64_t thread_cpu_us(void)
@@ -75,7 +75,7 @@ static sc_err push(void *arg, struct info_subscriber *sub, unsigned kind, struct
 	struct info_link *l = arg;
 	struct client_peer *p = sub->owner;
 	uint64_t before = thread_cpu_us();
-	struct pushed *sum = sub->is_first ? &l->firsts : kind == INFO_KIND_BOOKMARK ? &l->bookmarks : &l->updates;
+	struct pushed *sum = sub->is_first ? &l->firsts : &l->updates;
 	sc_err err = send_update(l, p, p->info_request, kind, sub->granted_us, x, sub->epoch);
 
 	if (err != SC_OK)
@@ -83,9 +83,11 @@ static sc_err push(void *arg, struct info_subscriber *sub, unsigned kind, struct
 	conn_flush(p->conn); /* now, so that it is counted */
 	if (p->is_worker_client)
 		l->worker_client_pushes++;
+	if (x == NULL) /* cheaper, and no more frequent than updates would be */
+		return SC_OK;
 	sum->n++;
 	sum->us += thread_cpu_us() - before;
-	sum->bytes += x != NULL ? x->n_bytes : 0;
+	sum->bytes += x->n_bytes;
 	return SC_OK;
 }
 
@@ -127,10 +129,9 @@ static void on_timer(void *arg)
 	uint64_t now = loop_now_us(l->scheduler->loop), before = thread_cpu_us();
 
 	l->turn_ticked = 1;
-	l->firsts = l->bookmarks = l->updates = (struct pushed){0};
+	l->firsts = l->updates = (struct pushed){0};
 	info_hub_tick(&l->hub, now, &out);
 	info_hub_spent_first(&l->hub, l->firsts.n, (double)l->firsts.us, (double)l->firsts.bytes);
-	info_hub_spent_bookmarks(&l->hub, l->bookmarks.n, (double)l->bookmarks.us);
 	info_hub_spent(&l->hub, l->updates.n, (double)l->updates.us, (double)l->updates.bytes, now);
 	arm(l);
 	l->spent.info_us += thread_cpu_us() - before;

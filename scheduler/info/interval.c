@@ -9,7 +9,6 @@
 #define CALM_SHARE 0.7	     /* of the budget that a shorter interval may take to be thought of */
 #define COUNT_US   10000000u /* encodings are counted for so long at least ... */
 #define SURGE_US   5000000u  /* ... and taken for more than before after this */
-#define MARK_SHARE 0.5	     /* of the budget that signs of life may take: no interval makes them fewer */
 
 void interval_init(struct interval_governor *g, const struct interval_budget *budget)
 {
@@ -60,12 +59,6 @@ void interval_spent(struct interval_governor *g, uint64_t n_updates, double cpu_
 	g->window_bytes += bytes;
 }
 
-void interval_spent_marks(struct interval_governor *g, uint64_t n_marks, double cpu_us)
-{
-	g->window_marks += n_marks;
-	g->window_mark_us += cpu_us;
-}
-
 void interval_spent_rounds(struct interval_governor *g, uint64_t n_rounds, double cpu_us)
 {
 	g->window_rounds += n_rounds;
@@ -81,25 +74,18 @@ void interval_average(double *mean, double value)
 /* Whether all receivers together take no more than `share` of the budget at this base interval. */
 static int is_affordable(const struct interval_governor *g, uint64_t base_us, uint64_t n_more, double share)
 {
-	double updates = (double)n_more / (double)base_us, marks = 0.0, cpu, most; /* a microsecond */
+	double updates = (double)n_more / (double)base_us; /* a microsecond */
 
 	for (size_t i = 0; i < INTERVAL_STEPS; i++) {
 		uint64_t us = step_us(i) > base_us ? step_us(i) : base_us;
-		uint64_t n_marks = (us - 1) / INTERVAL_MARK_US; /* between two updates */
 
 		updates += (double)g->n_asked[i] / (double)us;
-		marks += (double)g->n_asked[i] * (double)n_marks / (double)us;
 	}
 	if (g->budget.bytes_per_s > 0.0 && updates * g->cost_bytes > g->budget.bytes_per_s * share / 1e6)
 		return 0;
 	if (g->budget.cpu_share <= 0.0)
 		return 1;
-	cpu = marks * g->mark_us;
-	most = g->budget.cpu_share * share * MARK_SHARE;
-	if (cpu > most)
-		cpu = most;
-	cpu += updates * g->cost_us + g->n_rounds * g->round_us / (double)base_us;
-	return cpu <= g->budget.cpu_share * share;
+	return updates * g->cost_us + g->n_rounds * g->round_us / (double)base_us <= g->budget.cpu_share * share;
 }
 
 static uint64_t at_least(uint64_t a, uint64_t b)
@@ -133,12 +119,10 @@ static void close_window(struct interval_governor *g, uint64_t now_us)
 		interval_average(&g->cost_us, g->window_cpu_us / (double)g->window_updates);
 		interval_average(&g->cost_bytes, g->window_bytes / (double)g->window_updates);
 	}
-	if (g->window_marks > 0)
-		interval_average(&g->mark_us, g->window_mark_us / (double)g->window_marks);
 	if (g->window_rounds > 0)
 		interval_average(&g->round_us, g->window_round_us / (double)g->window_rounds);
-	g->window_updates = g->window_marks = g->window_rounds = 0;
-	g->window_cpu_us = g->window_bytes = g->window_mark_us = g->window_round_us = 0.0;
+	g->window_updates = g->window_rounds = 0;
+	g->window_cpu_us = g->window_bytes = g->window_round_us = 0.0;
 	judge_rounds(g, now_us);
 }
 

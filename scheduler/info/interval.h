@@ -14,10 +14,9 @@
 
 #include <stdint.h>
 
-#define INTERVAL_MIN_US	 100000u
-#define INTERVAL_MAX_US	 ((uint64_t)86400 * 1000000u)
-#define INTERVAL_STEPS	 19u	   /* of the series, from the least to the first that is not below the most */
-#define INTERVAL_MARK_US 30000000u /* who is told less often than this has a sign of life so often */
+#define INTERVAL_MIN_US 100000u
+#define INTERVAL_MAX_US ((uint64_t)86400 * 1000000u)
+#define INTERVAL_STEPS	19u /* of the series, from the least to the first that is not below the most */
 
 struct interval_budget {
 	double cpu_share;   /* of one core: 0.01 is one percent */
@@ -29,14 +28,13 @@ struct interval_governor {
 	uint64_t base_us;
 	uint64_t n_asked[INTERVAL_STEPS]; /* receivers by what they ask for */
 	double cost_us, cost_bytes;	  /* of one update, moving averages; 0: not known */
-	double mark_us;			  /* of one sign of life */
 	double round_us;		  /* of one encoding */
 	double n_rounds;		  /* encodings in an interval, as counted in the last one */
 	uint64_t rounds_start_us, rounds; /* being counted */
 	uint64_t window_start_us;
 	double window_cpu_us, window_bytes;
-	double window_mark_us, window_round_us;
-	uint64_t window_updates, window_marks, window_rounds;
+	double window_round_us;
+	uint64_t window_updates, window_rounds;
 	uint64_t calm_us; /* for which a shorter interval would have done */
 };
 
@@ -48,9 +46,6 @@ void interval_leave(struct interval_governor *g, uint64_t asked_us);
 
 /* n_updates have cost this much. */
 void interval_spent(struct interval_governor *g, uint64_t n_updates, double cpu_us, double bytes);
-
-/* n_marks signs of life between updates have cost this much. */
-void interval_spent_marks(struct interval_governor *g, uint64_t n_marks, double cpu_us);
 
 /* n_rounds encodings have cost this much. */
 void interval_spent_rounds(struct interval_governor *g, uint64_t n_rounds, double cpu_us);

@@ -99,9 +99,7 @@ static uint32_t join_phase(struct info_hub *h)
 
 static void set_due(struct info_hub *h, struct info_subscriber *s)
 {
-	uint64_t mark_us = s->told_us + INFO_BOOKMARK_US;
-
-	s->due_us = s->update_us < mark_us ? s->update_us : mark_us;
+	s->due_us = s->update_us;
 	settle(h, s->at);
 }
 
@@ -353,10 +351,6 @@ static int serve(struct info_hub *h, struct info_subscriber *s, uint64_t now_us,
 		return 0;
 	}
 	s->in_flight = 0;
-	if (now_us < s->update_us) { /* only the time for a bookmark has come */
-		push_bookmark(h, s, now_us, out);
-		return 0;
-	}
 	if (s->epoch == 0)
 		s->serial = join_phase(h);
 	reschedule(h, s, now_us);
@@ -485,11 +479,6 @@ uint64_t info_hub_tick(struct info_hub *h, uint64_t now_us, const struct info_ou
 		n += (uint64_t)serve(h, h->heap[0], now_us, out);
 	h->counts.cohorts += h->encoder.counts.deltas_encoded + h->encoder.counts.snapshots_encoded - encoded;
 	return n;
-}
-
-void info_hub_spent_bookmarks(struct info_hub *h, uint64_t n_bookmarks, double cpu_us)
-{
-	interval_spent_marks(&h->governor, n_bookmarks, cpu_us);
 }
 
 void info_hub_spent_first(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes)

@@ -5,8 +5,8 @@
  * and the cluster has changed, it is sent the encoding from its version to now, which it shares with all who are due
  * from the same version: its cohort.  A large number of subscribers is spread over phases of their interval.  At most
  * one update is under way to each: whoever has not taken the last one is passed over, and gets everything since in one
- * later. Who is told nothing for 30 s, because there is nothing or its interval is longer, gets the version it has
- * alone (a bookmark); so does who was granted less than it knows of.
+ * later. Who is due and has been told nothing for 30 s because there is nothing gets the version it has alone (a
+ * bookmark), so at intervals above 30 s there is a sign of life at each; so does who was granted less than it knows of.
  *
  * Newcomers are told at once, except when very many come together (a scheduler restarted under its clients): then they
  * are told one after the other, at a pace that takes ten times the budget at most; who leaves before gives its place
@@ -22,7 +22,7 @@
 #include "scheduler/info/encoding.h"
 #include "scheduler/info/interval.h"
 
-#define INFO_BOOKMARK_US INTERVAL_MARK_US
+#define INFO_BOOKMARK_US 30000000u
 #define INFO_ASKED_MAX	 16u /* kinds of single questions that are remembered */
 
 struct info_subscriber {
@@ -123,7 +123,6 @@ sc_err info_identity(struct info_hub *h, uint64_t have_epoch, uint32_t sections,
  * for the pace of newcomers.
  */
 void info_hub_spent_first(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes);
-void info_hub_spent_bookmarks(struct info_hub *h, uint64_t n_bookmarks, double cpu_us);
 void info_hub_spent(struct info_hub *h, uint64_t n_updates, double cpu_us, double bytes, uint64_t now_us);
 
 /* When to call info_hub_tick next; UINT64_MAX: when something changes or somebody subscribes. */

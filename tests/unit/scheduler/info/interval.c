@@ -133,18 +133,3 @@ Test(info_interval, encodings_are_counted_and_not_assumed)
 	}
 	cr_expect_eq(g.base_us, 5 * SECOND, "100 x 300 us / 1 % = 3 s");
 }
-
-Test(info_interval, signs_of_life_leave_half_of_the_budget)
-{
-	struct interval_governor g;
-	uint64_t now = 0;
-
-	interval_init(&g, &one_percent);
-	for (int i = 0; i < 30000; i++)
-		interval_join(&g, 2 * SECOND);
-	for (int i = 0; i < 20; i++) {
-		interval_spent_marks(&g, 1, 30.0);
-		pass_second(&g, &now, 0, 10.0, 0.0);
-	}
-	cr_expect_eq(g.base_us, 100 * SECOND, "30000 x 10 us / 0.5 % = 60 s");
-}
