@@ -26,6 +26,9 @@
 /* In one of three queued tasks move to idle workers. */
 #define WITH_MOVES(s) ((s)->o->seed % 3 == 1)
 
+/* In one of five only one task of a group goes before anything is known of it. */
+#define WITH_PROBES(s) ((s)->o->seed % 5 == 2)
+
 const struct sim_options sim_options_default = {1, 150, 6, 4, 16};
 
 enum sim_event {
@@ -723,6 +726,8 @@ sc_err sim_run(const struct sim_options *o, struct sim_counts *counts, struct bu
 		.retry_delay_max_us = 100000,
 		.prefetch_us = 20000,
 		.move_after_us = WITH_MOVES(&s) ? 20000 : 0,
+		.probe_tasks = 1,
+		.probe_us = WITH_PROBES(&s) ? 5000 : 0,
 		.reserve_after_us = 50000,
 	};
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "scheduler/info_link.h"
 
+#define PROBE_TASKS    32u /* from as many workers on */
 #define LAG_WINDOW_US  (10u * US_PER_S)
 #define STOP_LINGER_US (200u * US_PER_MS) /* for the last messages to be written */
 
@@ -139,6 +140,8 @@ static struct core_options core_options_of(const struct options *o)
 		.retry_delay_us = o->scheduler_retry_delay,
 		.retry_delay_max_us = o->scheduler_retry_delay_max,
 		.prefetch_us = o->scheduler_prefetch_time,
+		.probe_tasks = PROBE_TASKS,
+		.probe_us = o->scheduler_probe_time,
 		.move_after_us = o->scheduler_move_after,
 		.reserve_after_us = o->scheduler_reserve_after,
 	};

@@ -31,10 +31,11 @@ struct core {
 	struct bits touched;  /* with more room than after the last round */
 	struct bits queued;   /* with tasks beyond what they can run at once */
 	struct bits reserved; /* kept free for a class */
-	uint64_t n_passes;
-	uint64_t now_us;     /* of the last round: what is reported belongs to about then */
-	uint64_t moved_us;   /* when tasks were called back last */
-	double bytes_per_us; /* that move from worker to worker, moving average; 0: not known */
+	uint64_t n_passes, n_rounds;
+	uint64_t probe_due_us; /* a group that must wait need not any more; UINT64_MAX: none does */
+	uint64_t now_us;       /* of the last round: what is reported belongs to about then */
+	uint64_t moved_us;     /* when tasks were called back last */
+	double bytes_per_us;   /* that move from worker to worker, moving average; 0: not known */
 
 	struct job_list jobs;	/* oldest first */
 	struct job_list ended;	/* first ended first; remembered */
@@ -113,6 +114,14 @@ void room_release(struct core *c, struct worker *w);
 void core_balance(struct core *c, uint64_t now_us);
 /* When to look again though nothing happens; UINT64_MAX: there is nothing to move. */
 uint64_t core_balance_due_us(const struct core *c);
+
+/* probe.c */
+/* A task of the group is given out. */
+void probe_given(struct core *c, struct group *g);
+/* Whether the rest of the group has to wait for those. */
+int probe_must_wait(struct core *c, const struct group *g);
+/* If one has waited long enough, there is something to do. */
+void core_wake_probed(struct core *c);
 
 /* gang.c; nothing happens when the task is of no gang */
 /* The task has to start again: so do the others that have not ended. */

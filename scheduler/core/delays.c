@@ -72,5 +72,7 @@ uint64_t core_next_due_us(const struct core *c)
 {
 	uint64_t moving_us = core_balance_due_us(c), delayed_us = c->n_delays == 0 ? UINT64_MAX : c->delays[0].due_us;
 
+	if (c->probe_due_us < delayed_us)
+		delayed_us = c->probe_due_us;
 	return moving_us < delayed_us ? moving_us : delayed_us;
 }

@@ -37,6 +37,8 @@ struct group {
 	struct run_queue *queue;
 	uint64_t first_item; /* of a group with GROUP_ITEMS: index into the job's items */
 	float mean_us;	     /* run time of its tasks, moving average; negative: not known */
+	uint32_t n_probes;   /* given out before anything was known of it (probe.c) */
+	uint64_t probe_end_us;
 };
 
 struct job {

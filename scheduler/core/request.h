@@ -95,10 +95,11 @@ struct request_class {
 	uint64_t n_ready;		       /* tasks in state ready */
 	TAILQ_ENTRY(request_class) ready_link; /* of its namespace, while there are any */
 	/* Of the scheduling round (schedule.c). */
-	uint64_t blocked_pass; /* the last in which no worker had room */
-	int is_blocked;	       /* after the last round no worker had room: only those that got some since can have */
-	uint64_t blocked_us;   /* since when it was never served though there were workers that could; 0: it was */
-	uint32_t n_reserved;   /* workers that are kept free for it */
+	uint64_t blocked_pass;	/* the last in which no worker had room */
+	uint64_t probing_round; /* the last in which its next task had to wait for others of its group (probe.c) */
+	int is_blocked;		/* after the last round no worker had room: only those that got some since can have */
+	uint64_t blocked_us;	/* since when it was never served though there were workers that could; 0: it was */
+	uint32_t n_reserved;	/* workers that are kept free for it */
 	UT_hash_handle hh;
 };
 

@@ -7,6 +7,12 @@
  * included.  A first pass fills what is free; a second, only when nothing ready fits anywhere any more, queues some
  * work ahead at each worker so that it need not wait for the next round trip.
  *
+ * A message costs the scheduler as much as some short tasks take.  When n tasks of m us are dealt out k to a worker,
+ * the messages take n / k times MESSAGE_US, and the last worker is done k * m after that: together least when k is the
+ * square root of n * MESSAGE_US / m.  So many short tasks go to a worker at once though others are idle, and one with
+ * inputs goes where something goes anyway unless it has to wait there for longer than k * m.  From milliseconds on k is
+ * one, or few enough.
+ *
  * A class that is passed over while workers have all it asks for, only never at the same time, would starve behind
  * smaller requests: after a while one worker is reserved for it, which takes nothing less urgent until there is enough.
  * A gang needs many workers at once and reserves them all; one gang does at a time, so two never wait for each other.
@@ -15,12 +21,14 @@
  * since the last round; never with tasks that wait.
  */
 #include <assert.h>
+#include <math.h>
 
 #include "scheduler/core/core_internal.h"
 
 #define HOLDERS_LOOKED_AT 16u
 #define INPUTS_LOOKED_AT  256u
 #define QUEUED_IN_TURN	  16u	 /* tasks of a namespace queued ahead before another has its turn */
+#define MESSAGE_US	  10.0	 /* what it takes to give something to one more worker and to hear of it */
 #define BYTES_PER_US	  1000.0 /* that move between workers, until it was measured: 1 GB/s */
 
 struct pass {
@@ -39,7 +47,8 @@ struct wish {
 	struct request_class *class;
 	uint32_t alternative; /* of its request */
 	uint32_t n_preferred; /* at a worker that has so many of the labels it prefers */
-	float mean_us;	      /* run time of such tasks */
+	float mean_us;	      /* run time of such tasks; negative: not known */
+	double batch;	      /* how many of them are worth a message; 1 when that is not known */
 };
 
 static struct alternative *alternative_of(const struct wish *x)
@@ -177,6 +186,8 @@ static int give(struct pass *p, struct worker *w, struct run_queue *q, uint32_t 
 	if (t->attempts < UINT16_MAX)
 		t->attempts++;
 	t->flags = (uint8_t)((t->flags & ~TASK_ALTERNATIVE_MASK) | alternative << TASK_ALTERNATIVE_SHIFT);
+	w->given_round = p->c->n_rounds;
+	probe_given(p->c, &j->groups[t->group]);
 	room_commit(p->c, w, j, task);
 	if (w->reserved == q->class)
 		room_release(p->c, w);
@@ -217,15 +228,19 @@ static void find_holders(const struct job *j, uint32_t task, struct holders *h)
 	}
 }
 
-/* How long after now a task could begin there: what is queued before it, and what has to be moved. */
-static double delay_us(const struct core *c, const struct worker *w, uint64_t bytes_to_move)
+/*
+ * How long after now a task could begin there: what is queued before it, what has to be moved, and what a message is
+ * worth when nothing else is given to that worker in this round.
+ */
+static double delay_us(const struct core *c, const struct worker *w, const struct wish *x, uint64_t bytes_to_move)
 {
 	double slots = (double)w->capacity[RESOURCE_CPUS] / AMOUNT_ONE, queued = (double)w->in_flight.n - slots + 1.0;
 	double bytes_per_us = c->bytes_per_us > 0.0 ? c->bytes_per_us : BYTES_PER_US;
 
 	if (slots < 1.0)
 		slots = 1.0;
-	return (queued > 0.0 ? queued * (double)w->mean_us / slots : 0.0) + (double)bytes_to_move / bytes_per_us;
+	return (queued > 0.0 ? queued * (double)w->mean_us / slots : 0.0) + (double)bytes_to_move / bytes_per_us +
+	       (w->given_round == c->n_rounds || x->mean_us < 0.0f ? 0.0 : x->batch * (double)x->mean_us);
 }
 
 /* Whether w, where it can begin after us, is the better place. */
@@ -257,7 +272,7 @@ static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_
 		w = c->workers[h.who[k]];
 		if (room_for(p, w, x, c->options.prefetch_us) == 0)
 			continue;
-		us = delay_us(c, w, h.total - h.bytes[k]);
+		us = delay_us(c, w, x, h.total - h.bytes[k]);
 		if (best == NULL || is_nearer(w, us, best, best_us, a)) {
 			best = w;
 			best_us = us;
@@ -266,7 +281,7 @@ static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_
 	if (best != NULL && best_us == 0.0 && worker_n_preferred(best, a) == a->n_labels - a->n_required)
 		return best;
 	w = next_with_room(p, x, &room);
-	if (w != NULL && (best == NULL || is_nearer(w, delay_us(c, w, h.total), best, best_us, a)))
+	if (w != NULL && (best == NULL || is_nearer(w, delay_us(c, w, x, h.total), best, best_us, a)))
 		best = w;
 	return best;
 }
@@ -340,6 +355,11 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 
 /* ---- classes ---------------------------------------------------------------------------------------------------- */
 
+static const struct group *group_of_next(const struct run_queue *q)
+{
+	return &q->job->groups[q->job->tasks[ready_peek(q)].group];
+}
+
 /* Deal tasks without inputs from the front of the class to one worker, at most n. */
 static enum served deal(struct pass *p, const struct wish *x, struct worker *w, uint64_t n)
 {
@@ -355,7 +375,7 @@ static enum served deal(struct pass *p, const struct wish *x, struct worker *w, 
 		if (p->rival != NULL && (p->ahead_us == 0 || i >= QUEUED_IN_TURN) &&
 		    namespace_before(p->rival, cl->namespace))
 			break;
-		if (q != first || job_n_inputs(q->job, ready_peek(q)) > 0)
+		if (q != first || job_n_inputs(q->job, ready_peek(q)) > 0 || probe_must_wait(p->c, group_of_next(q)))
 			break;
 	}
 	return SERVED_TURN;
@@ -387,6 +407,24 @@ static void reserve_one(struct pass *p, struct request_class *cl)
 	}
 }
 
+/* How many tasks of the class are worth a message: see the top. */
+static double batch_of(const struct request_class *cl, float mean_us)
+{
+	if (mean_us < 0.0f)
+		return 1.0;
+	return sqrt((double)cl->n_ready * MESSAGE_US / (mean_us < 1.0f ? 1.0 : (double)mean_us));
+}
+
+/* A worker that is given something is given a batch, if there is place to queue it. */
+static uint64_t enlarge(const struct pass *p, const struct worker *w, const struct wish *x, uint64_t share)
+{
+	uint64_t room = room_for(p, w, x, p->c->options.prefetch_us), batch = (uint64_t)x->batch;
+
+	if (w->reserved != NULL || room <= share)
+		return share;
+	return batch < room ? batch : room;
+}
+
 /* Serve the front of one class, in the first way that fits somewhere; SERVED_BLOCKED: no worker has room for it. */
 static enum served serve(struct pass *p, struct request_class *cl)
 {
@@ -402,7 +440,12 @@ static enum served serve(struct pass *p, struct request_class *cl)
 	if (q->gang != NULL)
 		return serve_gang(p, q);
 	task = ready_peek(q);
-	x.mean_us = q->job->groups[q->job->tasks[task].group].mean_us;
+	if (probe_must_wait(p->c, group_of_next(q))) {
+		cl->probing_round = p->c->n_rounds;
+		return SERVED_BLOCKED;
+	}
+	x.mean_us = group_of_next(q)->mean_us;
+	x.batch = batch_of(cl, x.mean_us);
 	if (job_n_inputs(q->job, task) == 0)
 		share = cl->n_ready / p->c->n_workers + 1;
 	for (;;) {
@@ -419,8 +462,10 @@ static enum served serve(struct pass *p, struct request_class *cl)
 			reserve_one(p, cl);
 		return SERVED_BLOCKED;
 	}
-	share = share < quota ? share : quota;
-	return deal(p, &x, w, room < share ? room : share);
+	share = room < share ? room : share;
+	if (job_n_inputs(q->job, task) == 0 && (uint64_t)x.batch > share)
+		share = enlarge(p, w, &x, share);
+	return deal(p, &x, w, share < quota ? share : quota);
 }
 
 /* ---- the round -------------------------------------------------------------------------------------------------- */
@@ -484,7 +529,8 @@ static int has_quota(const struct request_class *cl)
 	return 1;
 }
 
-/* What found no room now will find some only where some appears; except for want of quota, and gangs. */
+/* What found no room now will find some only where some appears; except for want of quota, gangs, and what may not be
+ * given out yet. */
 static void note_blocked(struct core *c)
 {
 	struct request_class *cl;
@@ -492,7 +538,7 @@ static void note_blocked(struct core *c)
 
 	TAILQ_FOREACH (n, &c->requests.namespaces.active, active_link)
 		TAILQ_FOREACH (cl, &n->classes, ready_link)
-			cl->is_blocked = cl->gang_size == 0 && has_quota(cl);
+			cl->is_blocked = cl->gang_size == 0 && has_quota(cl) && cl->probing_round != c->n_rounds;
 	bits_clear_all(&c->touched);
 }
 
@@ -520,6 +566,7 @@ static void enter_again(struct core *c)
 
 static void run_round(struct core *c, struct pass *p)
 {
+	c->n_rounds++;
 	run_pass(p);
 	if (c->options.prefetch_us > 0 && c->requests.namespaces.n_ready > 0) {
 		p->ahead_us = c->options.prefetch_us;
@@ -535,6 +582,7 @@ void core_schedule(struct core *c, uint64_t now_us)
 
 	c->now_us = now_us;
 	core_wake_delayed(c, now_us);
+	core_wake_probed(c);
 	if (c->rescan)
 		enter_again(c);
 	release_unneeded(c);
