@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <stdint.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,17 @@ void *mem_grow(void *array, size_t *cap, size_t need, size_t elem_size)
 	if (p != NULL)
 		*cap = want;
 	return p;
+}
+
+/* The allocator programs are linked with, if it is that one: jemalloc(3), MALLCTL_ARENAS_ALL. */
+extern int mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size) __attribute__((weak));
+
+void mem_release_unused(void)
+{
+	if (mallctl != NULL)
+		mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
+	else
+		malloc_trim(0);
 }
 
 void mem_adopt_libraries(void)

@@ -26,6 +26,9 @@ void *mem_grow(void *array, size_t *cap, size_t need, size_t elem_size);
 void mem_fail_nth(long n);
 long mem_fail_left(void); /* how many more will succeed before that; -1: it has failed, or none is to fail */
 
+/* Give back to the system what was freed and is kept for later. */
+void mem_release_unused(void);
+
 /* Route libevent's allocations through here as well.  Once, before it is used. */
 void mem_adopt_libraries(void);
 

@@ -32,6 +32,7 @@ static int run(const struct scenario *s)
 	emit(s, "faults", (double)counts.faults, "1");
 	emit(s, "gang_tasks", (double)counts.gangs, "1");
 	emit(s, "withdrawn", (double)counts.withdrawn, "1");
+	emit(s, "copies", (double)counts.copies, "1");
 	emit(s, "violations", (double)violations, "1");
 	emit(s, "runs_per_s", (double)n * US_PER_S / (double)(clock_monotonic_us() - start), "1/s");
 	return violations > 0;

@@ -29,6 +29,9 @@
 /* In one of five only one task of a group goes before anything is known of it. */
 #define WITH_PROBES(s) ((s)->o->seed % 5 == 2)
 
+/* In eight of 32: workers keep and drop copies of what they fetch, pause, and are drained to the end. */
+#define WITH_REPLICAS(s) ((s)->o->seed / 8 % 4 == 1)
+
 const struct sim_options sim_options_default = {1, 150, 6, 4, 16};
 
 enum sim_event {
@@ -37,11 +40,16 @@ enum sim_event {
 	TO_WITHDRAW,
 	TO_DROP,
 	TO_FORGET,
+	TO_DROP_COPY,
+	TO_KEEP,
+	TO_FETCH,
 	SAY_STARTED,
 	SAY_DONE,
 	SAY_FAILED,
 	SAY_STOPPED,
-	SAY_MISSING
+	SAY_MISSING,
+	SAY_ADDED,
+	SAY_DROPPED
 };
 
 /* A message under way. */
@@ -63,6 +71,9 @@ struct sim_task {
 	uint64_t job;
 	uint32_t task;
 	int started, cancelled;
+	int is_copy;   /* of an output: fetched, and nobody has said since that it is to be kept */
+	int is_pinned; /* of a copy: the core has asked for it */
+	uint64_t result_bytes, stderr_bytes;
 };
 
 struct sim_set {
@@ -73,7 +84,7 @@ struct sim_set {
 struct sim_worker {
 	uint32_t number; /* 0: not there */
 	uint32_t serial; /* tells two workers apart that had the same number */
-	int slow;
+	int slow, paused;
 	const char *namespace; /* it is reserved for; "": for none */
 	struct sim_queue in, out;
 	struct sim_set tasks, held;
@@ -387,6 +398,21 @@ static const char *any_reservation(struct sim *s)
 	return WITH_NAMESPACES(s) && PERCENT(s, 50) ? namespaces[roll(s, NAMESPACES - 1)] : "";
 }
 
+/* It says so, and gives back what it has not started. */
+static void pause_worker(struct sim *s, struct sim_worker *w, int paused)
+{
+	w->paused = paused;
+	core_worker_set_paused(s->core, w->number, paused);
+	s->counts->faults += (uint64_t)paused;
+	for (size_t i = w->tasks.n; paused && i-- > 0;) {
+		if (w->tasks.v[i].started)
+			continue;
+		push(s, &w->out,
+		     (struct sim_msg){.kind = SAY_STOPPED, .job = w->tasks.v[i].job, .task = w->tasks.v[i].task});
+		take_out(&w->tasks, &w->tasks.v[i]);
+	}
+}
+
 static void world_step(struct sim *s)
 {
 	static const char *const has[] = {"cpus=1", "cpus=2", "cpus=4,gpu=1", "cpus=2,gpu=2"};
@@ -404,9 +430,81 @@ static void world_step(struct sim *s)
 		leave(s, w);
 	else if (PERCENT(s, 30))
 		core_worker_set_status(s->core, w->number, PERCENT(s, 50) ? WORKER_DRAINING : WORKER_ACTIVE);
+	else if (WITH_REPLICAS(s) && PERCENT(s, 50))
+		pause_worker(s, w, !w->paused);
 }
 
 /* ---- what workers do ------------------------------------------------------------------------------------------- */
+
+static struct sim_task *holder_of(struct sim *s, uint64_t job, uint32_t task)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		struct sim_task *t = s->workers[i].number != 0 ? find(&s->workers[i].held, job, task) : NULL;
+
+		if (t != NULL)
+			return t;
+	}
+	return NULL;
+}
+
+/* Fetch an output from whoever has it: it is kept, and the core is told. */
+static void fetch(struct sim *s, struct sim_worker *w, uint64_t job, uint32_t task, int is_copy)
+{
+	const struct sim_task *from = holder_of(s, job, task);
+	struct sim_msg m = {.kind = SAY_DROPPED, .job = job, .task = task};
+	struct sim_task *own = find(&w->held, job, task);
+
+	if (own != NULL) {
+		own->is_pinned |= !is_copy;
+		if (!is_copy && from != NULL)
+			own->stderr_bytes = from->stderr_bytes;
+		from = own;
+	}
+	if (from != NULL && (s->quiet || PERCENT(s, 80))) {
+		m.kind = SAY_ADDED;
+		m.result_bytes = from->result_bytes;
+		m.stderr_bytes = is_copy ? 0 : from->stderr_bytes;
+		if (own == NULL) {
+			add(s, &w->held, job, task);
+			own = &w->held.v[w->held.n - 1];
+			own->is_copy = 1;
+			own->is_pinned = !is_copy;
+			own->result_bytes = m.result_bytes;
+			own->stderr_bytes = m.stderr_bytes;
+		}
+		s->counts->copies++;
+	} else {
+		if (is_copy)
+			return;
+		s->counts->faults++;
+	}
+	push(s, &w->out, m);
+}
+
+/* What is here of the inputs when a task starts. */
+static void fetch_inputs(struct sim *s, struct sim_worker *w, uint64_t job, uint32_t task)
+{
+	const struct job *j = core_job(s->core, job);
+
+	for (uint32_t e = 0; j != NULL && e < job_n_inputs(j, task); e++) {
+		uint32_t i = j->in[j->in_start[task] + e];
+		const struct sim_task *from = holder_of(s, job, i);
+
+		if (from != NULL && from->result_bytes > 0 && find(&w->held, job, i) == NULL)
+			fetch(s, w, job, i, 1);
+	}
+}
+
+/* Room for others: a copy nobody said to keep goes. */
+static void evict(struct sim *s, struct sim_worker *w)
+{
+	struct sim_task *t = w->held.n == 0 ? NULL : &w->held.v[roll(s, (uint32_t)w->held.n)];
+
+	if (t == NULL || !t->is_copy || t->is_pinned)
+		return;
+	push(s, &w->out, (struct sim_msg){.kind = SAY_DROPPED, .job = t->job, .task = t->task});
+	take_out(&w->held, t);
+}
 
 static void deliver_to_worker(struct sim *s, struct sim_worker *w)
 {
@@ -432,10 +530,23 @@ static void deliver_to_worker(struct sim *s, struct sim_worker *w)
 		break;
 	case TO_DROP:
 		t = find(&w->held, m.job, m.task);
-		if (t == NULL)
-			wrong(s, "a worker is to drop what it does not hold", m.job, m.task);
-		else
+		if (t != NULL)
 			take_out(&w->held, t);
+		else if (!WITH_REPLICAS(s))
+			wrong(s, "a worker is to drop what it does not hold", m.job, m.task);
+		break;
+	case TO_DROP_COPY:
+		t = find(&w->held, m.job, m.task);
+		if (t != NULL && t->is_copy)
+			take_out(&w->held, t);
+		break;
+	case TO_KEEP:
+		t = find(&w->held, m.job, m.task);
+		if (t != NULL)
+			t->is_copy = 0;
+		break;
+	case TO_FETCH:
+		fetch(s, w, m.job, m.task, 0);
 		break;
 	case TO_FORGET:
 		for (size_t i = w->held.n; i-- > 0;)
@@ -482,6 +593,10 @@ static void work(struct sim *s, struct sim_worker *w)
 	} else if (!t->started && !t->cancelled && missing_input(s, w, t, &m)) {
 		/* as filled in */
 	} else if (!t->started && PERCENT(s, 50)) {
+		if (w->paused && !s->quiet)
+			return;
+		if (WITH_REPLICAS(s))
+			fetch_inputs(s, w, t->job, t->task);
 		t->started = 1;
 		m.kind = SAY_STARTED;
 		push(s, &w->out, m);
@@ -495,8 +610,15 @@ static void work(struct sim *s, struct sim_worker *w)
 		m.result_bytes = roll(s, 3) * 100u;
 		m.stderr_bytes = PERCENT(s, 10) ? 5 : 0;
 	}
-	if (m.result_bytes + m.stderr_bytes > 0)
+	if (m.result_bytes + m.stderr_bytes > 0) {
+		struct sim_task *old = find(&w->held, t->job, t->task);
+
+		if (old != NULL)
+			take_out(&w->held, old);
 		add(s, &w->held, t->job, t->task);
+		w->held.v[w->held.n - 1].result_bytes = m.result_bytes;
+		w->held.v[w->held.n - 1].stderr_bytes = m.stderr_bytes;
+	}
 	take_out(&w->tasks, t);
 	push(s, &w->out, m);
 }
@@ -509,6 +631,8 @@ static void deliver_to_core(struct sim *s, struct sim_worker *w)
 	struct task_failure f = {FAIL_EXIT, 1, slice_of("exit code 1"), slice_of("err"), {0}};
 	sc_err err = SC_OK;
 
+	if (j == NULL && (m.kind == SAY_ADDED || m.kind == SAY_DROPPED))
+		return;
 	if (j == NULL) {
 		wrong(s, "a job is forgotten while a worker has a task of it", m.job, m.task);
 		return;
@@ -526,6 +650,12 @@ static void deliver_to_core(struct sim *s, struct sim_worker *w)
 		break;
 	case SAY_STOPPED:
 		err = core_task_stopped(s->core, w->number, j, m.task, s->now_us);
+		break;
+	case SAY_ADDED:
+		err = core_replica_added(s->core, w->number, j, m.task, m.result_bytes, m.stderr_bytes);
+		break;
+	case SAY_DROPPED:
+		err = core_replica_dropped(s->core, w->number, j, m.task, s->now_us);
 		break;
 	case SAY_MISSING:
 		err = core_inputs_missing(s->core, w->number, j, m.task, &m.input, &m.holder, 1, s->now_us);
@@ -545,11 +675,38 @@ static void worker_step(struct sim *s, struct sim_worker *w)
 		deliver_to_worker(s, w);
 	if (PERCENT(s, 70))
 		work(s, w);
+	if (WITH_REPLICAS(s) && PERCENT(s, 20))
+		evict(s, w);
 	if (w->out.n > 0 && PERCENT(s, 70))
 		deliver_to_core(s, w);
 }
 
 /* ---- what the core decides -------------------------------------------------------------------------------------- */
+
+/* Whether the worker has said, and the core not heard yet, that it holds the output no more. */
+static int is_taken_back(const struct sim_worker *w, uint64_t job, uint32_t task)
+{
+	for (size_t i = 0; i < w->out.n; i++)
+		if (w->out.v[i].kind == SAY_DROPPED && w->out.v[i].job == job && w->out.v[i].task == task)
+			return 1;
+	return 0;
+}
+
+/* Everybody the core takes for a holder is one. */
+static void check_holders(struct sim *s, const struct job *j, uint32_t task)
+{
+	uint32_t who[WORKERS_MAX];
+	size_t n = core_holders(s->core, j, task, who, WORKERS_MAX);
+
+	if (n == 0)
+		wrong(s, "nobody holds an input", j->id, task);
+	for (size_t i = 0; i < n; i++) {
+		struct sim_worker *h = by_number(s, who[i]);
+
+		if (h == NULL || (find(&h->held, j->id, task) == NULL && !is_taken_back(h, j->id, task)))
+			wrong(s, "an input is not where the core says", j->id, task);
+	}
+}
 
 /* The task must not be at another worker, its worker not another namespace's, and its inputs where the core says. */
 static void check_assign(struct sim *s, const struct sim_worker *w, const struct action *a)
@@ -562,12 +719,10 @@ static void check_assign(struct sim *s, const struct sim_worker *w, const struct
 	for (uint32_t e = 0; e < job_n_inputs(a->job, a->task); e++) {
 		uint32_t k = a->job->in[a->job->in_start[a->task] + e];
 		const struct task *t = &a->job->tasks[k];
-		struct sim_worker *h = by_number(s, t->holder);
-
 		if (t->state != TASK_DONE)
 			wrong(s, "a task is given out before its input is done", a->job->id, a->task);
-		else if (t->result_bytes > 0 && (h == NULL || find(&h->held, a->job->id, k) == NULL))
-			wrong(s, "an input is not where the core says", a->job->id, k);
+		else if (t->result_bytes > 0)
+			check_holders(s, a->job, k);
 	}
 }
 
@@ -587,6 +742,12 @@ static enum sim_event message_for(enum action_kind kind)
 		return TO_CANCEL;
 	case ACTION_WITHDRAW:
 		return TO_WITHDRAW;
+	case ACTION_DROP_COPY:
+		return TO_DROP_COPY;
+	case ACTION_KEEP:
+		return TO_KEEP;
+	case ACTION_REPLICATE:
+		return TO_FETCH;
 	default:
 		return TO_DROP;
 	}
@@ -599,8 +760,10 @@ static void carry_out(struct sim *s)
 
 	for (size_t i = 0; i < n; i++) {
 		struct sim_worker *w = by_number(s, v[i].worker);
-		struct sim_msg m = {.job = v[i].job->id, .task = v[i].task};
+		struct sim_msg m = {.kind = message_for(v[i].kind), .task = v[i].task};
 
+		if (v[i].job != NULL)
+			m.job = v[i].job->id;
 		if (v[i].kind == ACTION_JOB_FORGET)
 			forget_everywhere(s, v[i].job->id);
 		if (w == NULL)
@@ -609,7 +772,6 @@ static void carry_out(struct sim *s)
 			check_assign(s, w, &v[i]);
 			s->counts->assigned++;
 		}
-		m.kind = message_for(v[i].kind);
 		push(s, &w->in, m);
 	}
 	core_actions_done(s->core);
@@ -683,6 +845,64 @@ static int all_ended(const struct sim *s)
 	return 1;
 }
 
+static int is_holder(struct sim *s, const struct job *j, uint32_t task, uint32_t worker)
+{
+	uint32_t who[WORKERS_MAX];
+	size_t n = core_holders(s->core, j, task, who, WORKERS_MAX);
+
+	while (n > 0 && who[n - 1] != worker)
+		n--;
+	return n > 0;
+}
+
+static int is_drained(const struct sim *s)
+{
+	for (uint32_t i = 1; i < core_workers_end(s->core); i++) {
+		const struct worker *w = core_worker(s->core, i);
+
+		if (w != NULL && w->status == WORKER_DRAINING && !w->is_drained)
+			return 0;
+	}
+	return 1;
+}
+
+/* All but the one that came last are drained, and then go: no output may be lost by that. */
+static void drain_all(struct sim *s)
+{
+	uint64_t held = 0, kept = 0;
+	unsigned steps = 0;
+
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].number != 0 && s->workers[i].serial != s->next_serial)
+			core_worker_set_status(s->core, s->workers[i].number, WORKER_DRAINING);
+	for (uint32_t i = 1; i < core_workers_end(s->core); i++)
+		held += core_worker(s->core, i) != NULL ? core_worker(s->core, i)->held.n : 0;
+	while (s->err == SC_OK && (!is_drained(s) || messages_under_way(s)) && steps++ < FINISH_STEPS) {
+		for (size_t i = 0; i < WORKERS_MAX; i++)
+			if (s->workers[i].number != 0)
+				worker_step(s, &s->workers[i]);
+		turn(s);
+	}
+	if (s->err == SC_OK && steps >= FINISH_STEPS)
+		wrong(s, "a worker is not drained", 0, 0);
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		if (s->workers[i].number != 0 && s->workers[i].serial != s->next_serial) {
+			core_worker_lost(s->core, s->workers[i].number, s->now_us);
+			worker_clear(&s->workers[i]);
+		}
+	turn(s);
+	for (uint32_t i = 1; i < core_workers_end(s->core); i++)
+		kept += core_worker(s->core, i) != NULL ? core_worker(s->core, i)->held.n : 0;
+	if (s->err == SC_OK && kept != held)
+		wrong(s, "outputs are lost by draining", 0, 0);
+	while (s->err == SC_OK && messages_under_way(s)) {
+		for (size_t i = 0; i < WORKERS_MAX; i++)
+			if (s->workers[i].number != 0)
+				worker_step(s, &s->workers[i]);
+		turn(s);
+	}
+}
+
 /* No more faults, and room for everything: every job has to end, and nobody may hold what the core does not know of. */
 static void finish(struct sim *s)
 {
@@ -690,8 +910,11 @@ static void finish(struct sim *s)
 
 	s->quiet = 1;
 	for (size_t i = 0; i < WORKERS_MAX; i++)
-		if (s->workers[i].number != 0)
+		if (s->workers[i].number != 0) {
 			core_worker_set_status(s->core, s->workers[i].number, WORKER_ACTIVE);
+			if (WITH_REPLICAS(s))
+				pause_worker(s, &s->workers[i], 0);
+		}
 	for (uint32_t i = 0; i < (WITH_GANGS(s) ? GANG_TASKS : 1); i++)
 		join(s, "cpus=8,gpu=4", "");
 	while (s->err == SC_OK && (!all_ended(s) || messages_under_way(s)) && steps++ < FINISH_STEPS) {
@@ -704,12 +927,14 @@ static void finish(struct sim *s)
 	}
 	if (s->err == SC_OK && steps >= FINISH_STEPS)
 		wrong(s, "a job does not end", 0, 0);
+	if (WITH_REPLICAS(s))
+		drain_all(s);
 	for (size_t i = 0; i < WORKERS_MAX && s->err == SC_OK; i++) {
 		for (size_t k = 0; k < s->workers[i].held.n; k++) {
 			const struct sim_task *t = &s->workers[i].held.v[k];
 			struct job *j = core_job(s->core, t->job);
 
-			if (j == NULL || j->tasks[t->task].holder != s->workers[i].number)
+			if (j == NULL || !is_holder(s, j, t->task, s->workers[i].number))
 				wrong(s, "an output is held that the core does not know of", t->job, t->task);
 		}
 	}

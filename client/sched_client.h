@@ -75,7 +75,8 @@ enum sc_job_state {
 enum sc_worker_status {
 	SC_WORKER_ACTIVE,   /* takes tasks */
 	SC_WORKER_DRAINING, /* finishes what it has, gets nothing new */
-	SC_WORKER_STOPPING  /* was told to end */
+	SC_WORKER_STOPPING, /* was told to end */
+	SC_WORKER_PAUSED    /* short of memory: gets nothing new until it has some again */
 };
 
 enum sc_kind {
@@ -382,6 +383,7 @@ struct sc_worker_row {
 	uint64_t cpu_percent;			   /* of one core */
 	uint64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
 	uint64_t seen_us;			   /* microseconds since it was last heard */
+	int drained; /* it drains, has no task left, and holds nothing others do not hold: it may go */
 };
 
 struct sc_workers; /* opaque */

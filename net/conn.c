@@ -14,9 +14,12 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/queue.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -31,11 +34,31 @@
 #define INFLATE_BYTES	  ((size_t)8 * 1024)	/* inflating so much is as much work as a message */
 #define INPUT_KEEP_BYTES  ((size_t)64 * 1024)	/* a larger, empty buffer is not kept */
 #define INPUT_MOVE_BYTES  ((size_t)16 * 1024)	/* a rest up to this is moved out of the loop's buffer */
+#define FILE_STEP_BYTES	  ((size_t)1024 * 1024) /* of a file at a time, in and out */
+#define FILE_STEPS	  8u			/* in a turn */
 
 const struct conn_limits conn_limits_default = {
 	CONN_MAX_FRAME_DEFAULT,
 	(size_t)32 * 1024 * 1024,
 	(size_t)512 * 1024 * 1024,
+};
+
+/* Part of a file that is to be sent behind some of the bytes in `out`. */
+struct file_piece {
+	STAILQ_ENTRY(file_piece) link;
+	size_t before; /* bytes of out between the piece before it and this one */
+	int fd;	       /* owned */
+	off_t offset;
+	uint64_t left;
+};
+
+/* What comes in behind a frame and goes into a file. */
+struct file_input {
+	uint64_t left; /* 0: messages come */
+	int fd;	       /* ours: the other may be closed before the end; -1: thrown away */
+	off_t offset;
+	void (*got)(struct conn *c, uint64_t n_bytes, sc_err err, void *arg);
+	int pipe[2]; /* from the socket to the file, without a copy; made once; 0: not yet, -1: there is no such way */
 };
 
 struct conn {
@@ -73,6 +96,10 @@ struct conn {
 
 	struct buf pending; /* messages of this turn, not framed yet */
 	struct evbuffer *out;
+	STAILQ_HEAD(, file_piece) files;
+	size_t before_files;  /* bytes of out before the last of them */
+	uint64_t files_bytes; /* of them left to send */
+	struct file_input file_in;
 	uint32_t out_sequence;
 	uint64_t bytes_in, bytes_out;
 
@@ -139,8 +166,43 @@ static void tune_socket(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
 }
 
+static void file_piece_free(struct conn *c, struct file_piece *p)
+{
+	STAILQ_REMOVE_HEAD(&c->files, link);
+	c->files_bytes -= p->left;
+	close(p->fd);
+	mem_free(p);
+}
+
+static void drop_output(struct conn *c)
+{
+	while (!STAILQ_EMPTY(&c->files))
+		file_piece_free(c, STAILQ_FIRST(&c->files));
+	c->before_files = 0;
+	if (c->out != NULL)
+		evbuffer_drain(c->out, evbuffer_get_length(c->out));
+}
+
+static unsigned has_output(const struct conn *c)
+{
+	return evbuffer_get_length(c->out) > 0 || !STAILQ_EMPTY(&c->files);
+}
+
+static void file_input_end(struct conn *c)
+{
+	if (c->file_in.fd >= 0)
+		close(c->file_in.fd);
+	c->file_in.fd = -1;
+	c->file_in.got = NULL;
+}
+
 static void release(struct conn *c)
 {
+	drop_output(c);
+	file_input_end(c);
+	for (int i = 0; i < 2; i++)
+		if (c->file_in.pipe[i] > 0)
+			close(c->file_in.pipe[i]);
 	if (c->read_ev != NULL)
 		event_free(c->read_ev);
 	if (c->write_ev != NULL)
@@ -164,6 +226,8 @@ static sc_err create(struct loop *l, int fd, const struct conn_limits *limits, c
 	if (c == NULL)
 		return SC_NOMEM;
 	c->fd = -1; /* not ours until we succeed */
+	c->file_in.fd = -1;
+	STAILQ_INIT(&c->files);
 	c->loop = l;
 	c->limits = *limits;
 	c->peer_max_frame_bytes = CONN_MAX_FRAME_DEFAULT;
@@ -232,6 +296,7 @@ void conn_set_handlers(struct conn *c, const struct conn_handlers *h, void *arg)
 {
 	c->handlers = h;
 	c->arg = arg;
+	c->file_in.got = NULL;
 }
 
 void conn_set_max_frame(struct conn *c, uint32_t max_frame_bytes)
@@ -276,7 +341,7 @@ static void broken(struct conn *c, sc_err why, const char *text)
 	conn_close(c, why, text);
 	c->say_goodbye = 0;
 	c->draining = 0;
-	evbuffer_drain(c->out, evbuffer_get_length(c->out));
+	drop_output(c);
 	buf_reset(&c->pending);
 	update_writing(c, 0);
 	mark_dirty(c);
@@ -482,6 +547,38 @@ sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void
 	return SC_OK;
 }
 
+sc_err conn_send_file(struct conn *c, msg_type type, const void *m, int fd, uint64_t offset, uint64_t n_bytes)
+{
+	struct file_piece *p;
+	sc_err err;
+
+	if (c->closing)
+		return SC_CLOSED;
+	p = mem_malloc(sizeof(*p));
+	if (p == NULL)
+		return SC_NOMEM;
+	frame_pending(c); /* a frame of its own: a limit of the peer's on frames is kept by others */
+	err = conn_send(c, type, m);
+	if (err != SC_OK) {
+		mem_free(p);
+		return err;
+	}
+	frame_pending(c);
+	if (c->closing) { /* for want of memory */
+		mem_free(p);
+		return SC_CLOSED;
+	}
+	*p = (struct file_piece){.before = evbuffer_get_length(c->out) - c->before_files,
+				 .fd = fd,
+				 .offset = (off_t)offset,
+				 .left = n_bytes};
+	STAILQ_INSERT_TAIL(&c->files, p, link);
+	c->before_files += p->before;
+	c->files_bytes += n_bytes;
+	mark_dirty(c);
+	return SC_OK;
+}
+
 static void send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, va_list ap)
 {
 	struct msg_error m = {.request = request, .code = (uint64_t)code};
@@ -520,16 +617,49 @@ sc_err conn_fail(struct conn *c, sc_err code, const char *fmt, ...)
 /* evbuffer_write() would raise SIGPIPE when the peer has gone; a library leaves the signals of its program alone. */
 static ssize_t send_some(struct conn *c)
 {
+	struct file_piece *file = STAILQ_FIRST(&c->files);
 	struct iovec pieces[WRITE_PIECES];
-	int n = evbuffer_peek(c->out, -1, NULL, pieces, WRITE_PIECES);
+	size_t most = file != NULL ? file->before : SIZE_MAX;
+	int n = evbuffer_peek(c->out, file != NULL ? (ev_ssize_t)most : -1, NULL, pieces, WRITE_PIECES);
 	struct msghdr m = {.msg_iov = pieces, .msg_iovlen = (size_t)(n < WRITE_PIECES ? n : WRITE_PIECES)};
-	ssize_t sent = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+	ssize_t sent;
 
+	for (size_t i = 0; i < m.msg_iovlen; i++) { /* the last may go on behind what was asked for */
+		pieces[i].iov_len = pieces[i].iov_len < most ? pieces[i].iov_len : most;
+		most -= pieces[i].iov_len;
+	}
+	sent = sendmsg(c->fd, &m, MSG_NOSIGNAL | (file != NULL ? MSG_MORE : 0));
 	if (sent > 0) {
 		evbuffer_drain(c->out, (size_t)sent);
 		c->bytes_out += (uint64_t)sent;
 		loop_traffic(c->loop)->bytes_out += (uint64_t)sent;
 	}
+	if (sent > 0 && file != NULL) {
+		file->before -= (size_t)sent;
+		c->before_files -= (size_t)sent;
+	}
+	return sent;
+}
+
+/*
+ * The same for the file that is next.  Our programs ignore SIGPIPE, which sendfile() has no flag against; libraries do
+ * not send files.
+ */
+static ssize_t send_some_file(struct conn *c)
+{
+	struct file_piece *p = STAILQ_FIRST(&c->files);
+	size_t n = p->left < FILE_STEP_BYTES ? (size_t)p->left : FILE_STEP_BYTES;
+	ssize_t sent = n == 0 ? 0 : sendfile(c->fd, p->fd, &p->offset, n);
+
+	if (sent > 0) {
+		p->left -= (uint64_t)sent;
+		c->files_bytes -= (uint64_t)sent;
+		c->bytes_out += (uint64_t)sent;
+	}
+	if (p->left == 0)
+		file_piece_free(c, p);
+	else if (sent == 0)
+		broken(c, SC_IO, "a file has become shorter while it was sent");
 	return sent;
 }
 
@@ -570,10 +700,15 @@ sc_err conn_common_message(struct conn *c, const struct msg *m, const char *modu
 
 static void write_some(struct conn *c)
 {
+	const struct file_piece *file;
+	unsigned files = 0;
 	size_t left;
 
-	while (evbuffer_get_length(c->out) > 0) {
-		if (send_some(c) >= 0 || errno == EINTR)
+	while (has_output(c) && files < FILE_STEPS) {
+		int is_file = (file = STAILQ_FIRST(&c->files)) != NULL && file->before == 0;
+
+		files += (unsigned)is_file;
+		if ((is_file ? send_some_file(c) : send_some(c)) >= 0 || errno == EINTR)
 			continue;
 		if (errno == EAGAIN)
 			break;
@@ -581,7 +716,7 @@ static void write_some(struct conn *c)
 		return;
 	}
 	left = evbuffer_get_length(c->out);
-	update_writing(c, left > 0);
+	update_writing(c, has_output(c));
 	if (left > c->limits.output_hard_bytes) {
 		broken(c, SC_SLOW_PEER, NULL);
 		return;
@@ -620,7 +755,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 size_t conn_output_bytes(const struct conn *c)
 {
-	return evbuffer_get_length(c->out) + c->pending.len;
+	return evbuffer_get_length(c->out) + c->pending.len + (size_t)c->files_bytes;
 }
 
 void conn_charge(struct conn *c, size_t n)
@@ -705,6 +840,121 @@ static sc_err begin_frame(struct conn *c, const struct frame_header *h, const ui
 	return err;
 }
 
+sc_err conn_skip(struct conn *c, uint64_t n_bytes)
+{
+	if (c->payload_left > 0 || c->file_in.left > 0)
+		return SC_MALFORMED;
+	file_input_end(c);
+	c->file_in.left = n_bytes;
+	return SC_OK;
+}
+
+sc_err conn_receive_file(struct conn *c, int fd, uint64_t offset, uint64_t n_bytes,
+			 void (*got)(struct conn *c, uint64_t n_bytes, sc_err err, void *arg))
+{
+	if (c->payload_left > 0 || c->file_in.left > 0)
+		return SC_MALFORMED;
+	file_input_end(c);
+	c->file_in.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (c->file_in.fd < 0)
+		return SC_IO;
+	c->file_in.left = n_bytes;
+	c->file_in.offset = (off_t)offset;
+	c->file_in.got = got;
+	return SC_OK;
+}
+
+/* n bytes are written, or (err) what came could not be. */
+static void file_input_got(struct conn *c, size_t n, sc_err err)
+{
+	void (*got)(struct conn * c, uint64_t n_bytes, sc_err err, void *arg) = c->file_in.got;
+
+	c->file_in.left -= n;
+	c->file_in.offset += (off_t)n;
+	if (c->file_in.left == 0 || err != SC_OK)
+		file_input_end(c);
+	if (got != NULL)
+		got(c, n, err, c->arg);
+}
+
+/* What has come into memory already, together with the frame before it. */
+static void file_input_take(struct conn *c)
+{
+	size_t n = c->in.len - c->in_at;
+	ssize_t done;
+
+	while (n > 0 && c->file_in.left > 0) {
+		size_t want = c->file_in.left < n ? (size_t)c->file_in.left : n;
+
+		done = (ssize_t)want;
+		if (c->file_in.fd >= 0)
+			done = pwrite(c->file_in.fd, c->in.data + c->in_at, want, c->file_in.offset);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0) {
+			file_input_got(c, 0, SC_IO);
+			continue;
+		}
+		c->in_at += (size_t)done;
+		n -= (size_t)done;
+		file_input_got(c, (size_t)done, SC_OK);
+	}
+}
+
+/* From the socket through a pipe into the file: the kernel moves pages, or copies once.  As recv(). */
+static ssize_t file_input_splice(struct conn *c)
+{
+	struct file_input *f = &c->file_in;
+	size_t most = f->left < FILE_STEP_BYTES ? (size_t)f->left : FILE_STEP_BYTES;
+	ssize_t n = splice(c->fd, NULL, f->pipe[1], NULL, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK), left = n;
+
+	if (n > 0)
+		c->bytes_in += (uint64_t)n;
+	while (left > 0) {
+		off_t at = f->offset;
+		ssize_t done = splice(f->pipe[0], NULL, f->fd, &at, (size_t)left, SPLICE_F_MOVE);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0) { /* what is left is lost, so there is no going on with this connection */
+			int why = done == 0 ? EIO : errno;
+
+			errno = why;
+			file_input_got(c, 0, SC_IO);
+			broken(c, SC_IO, strerror(why));
+			return n;
+		}
+		left -= done;
+		file_input_got(c, (size_t)done, SC_OK);
+	}
+	return n;
+}
+
+static void no_splice(struct conn *c)
+{
+	for (int i = 0; i < 2; i++) {
+		if (c->file_in.pipe[i] > 0)
+			close(c->file_in.pipe[i]);
+		c->file_in.pipe[i] = -1;
+	}
+}
+
+static int can_splice(struct conn *c)
+{
+	struct file_input *f = &c->file_in;
+
+	if (f->fd < 0 || f->pipe[0] < 0)
+		return 0;
+	if (f->pipe[0] > 0)
+		return 1;
+	if (pipe2(f->pipe, O_CLOEXEC) != 0) {
+		no_splice(c);
+		return 0;
+	}
+	(void)fcntl(f->pipe[1], F_SETPIPE_SZ, (int)FILE_STEP_BYTES); /* a smaller one does as well, more slowly */
+	return 1;
+}
+
 static void decode_input(struct conn *c)
 {
 	struct frame_header h;
@@ -712,8 +962,13 @@ static void decode_input(struct conn *c)
 
 	if (c->payload != NULL && !decode_payload(c))
 		return;
-	while (c->in.len - c->in_at >= FRAME_HEADER_BYTES) {
-		const uint8_t *p = c->in.data + c->in_at;
+	for (;;) {
+		const uint8_t *p;
+
+		file_input_take(c);
+		if (c->in.len - c->in_at < FRAME_HEADER_BYTES || c->file_in.left > 0)
+			break;
+		p = c->in.data + c->in_at;
 
 		err = frame_header_read(p, c->limits.max_frame_bytes, c->in_sequence, &h);
 		if (err != SC_OK) {
@@ -796,6 +1051,15 @@ static void discard_input(struct conn *c)
 		broken(c, c->why, NULL);
 }
 
+/* What came of reading: n as of recv(). */
+static void received(struct conn *c, ssize_t n)
+{
+	if (n == 0)
+		broken(c, SC_CLOSED, "closed by the peer");
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		broken(c, SC_CLOSED, errno == ECONNRESET ? "closed by the peer" : sc_err_text(SC_IO));
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
@@ -816,6 +1080,18 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return_input(c);
 		return;
 	}
+	if (c->file_in.left > 0 && c->in.len == 0 && can_splice(c)) {
+		unsigned steps = 0;
+
+		do
+			n = file_input_splice(c);
+		while (n > 0 && c->file_in.left > 0 && !c->closing && can_splice(c) && ++steps < FILE_STEPS);
+		if (n < 0 && errno == EINVAL) /* no such way between these two */
+			no_splice(c);
+		else
+			received(c, n);
+		return;
+	}
 	borrow_input(c);
 	room_bytes = c->in.cap - c->in.len > INPUT_KEEP_BYTES / 4 ? c->in.cap - c->in.len : INPUT_KEEP_BYTES;
 	if (room_bytes > CONN_READ_BYTES)
@@ -831,11 +1107,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		c->bytes_in += (uint64_t)n;
 		loop_traffic(c->loop)->bytes_in += (uint64_t)n;
 		decode_input(c);
-	} else if (n == 0) {
-		broken(c, SC_CLOSED, "closed by the peer");
-	} else if (errno != EAGAIN && errno != EINTR) {
-		broken(c, SC_CLOSED, errno == ECONNRESET ? "closed by the peer" : sc_err_text(SC_IO));
 	}
+	received(c, n);
 	return_input(c);
 }
 
@@ -865,7 +1138,7 @@ static void turn_end(struct loop_member *m)
 	if (!c->connecting || c->closing)
 		conn_flush(c);
 	if (c->closing) {
-		if (evbuffer_get_length(c->out) > 0 && !c->connecting)
+		if (has_output(c) && !c->connecting)
 			return;
 		if (c->say_goodbye && !c->draining)
 			begin_draining(c);

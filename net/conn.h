@@ -79,6 +79,24 @@ sc_err conn_send_later(struct conn *c, msg_type type, const void *m);
 sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void *bytes, size_t n_bytes,
 			void (*released)(void *arg), void *arg);
 
+/*
+ * Queue a message and, right behind the frame it ends, n bytes of a file from an offset, which the kernel sends without
+ * a copy in our memory.  Takes fd, on success.  A file that ends before is the end of the connection (SC_IO).
+ */
+sc_err conn_send_file(struct conn *c, msg_type type, const void *m, int fd, uint64_t offset, uint64_t n_bytes);
+
+/*
+ * From the handler of a message that announces them: the next n bytes behind its frame are no messages but go into a
+ * file, from an offset on.  got is called for every piece that was written (err SC_OK), or once when that failed (SC_IO
+ * with errno set, nothing more is written, the rest is thrown away); not any more after conn_set_handlers().  fd stays
+ * the caller's.  SC_MALFORMED: the frame goes on behind the message; SC_IO.
+ */
+sc_err conn_receive_file(struct conn *c, int fd, uint64_t offset, uint64_t n_bytes,
+			 void (*got)(struct conn *c, uint64_t n_bytes, sc_err err, void *arg));
+
+/* The same for bytes nobody wants any more. */
+sc_err conn_skip(struct conn *c, uint64_t n_bytes);
+
 /* Queue an error message; request 0 when it is not about one. */
 void conn_send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -16,9 +16,10 @@
 #include "proto/column.h"
 #include "scheduler/scheduler.h"
 
-#define NO_ACTION   UINT32_MAX
-#define BATCH_BYTES ((size_t)1024 * 1024) /* one message grows to about this much, unless one task takes more */
-#define INPUT_BYTES 20u			  /* an input in a tasks_assign, at most */
+#define NO_ACTION    UINT32_MAX
+#define BATCH_BYTES  ((size_t)1024 * 1024) /* one message grows to about this much, unless one task takes more */
+#define INPUT_BYTES  20u		   /* an input in a tasks_assign, at most */
+#define HOLDERS_TOLD 3u			   /* of an input that several hold */
 
 /* A task that could not be described to its worker. */
 struct refusal {
@@ -30,7 +31,9 @@ struct outbox {
 	uint32_t *next; /* per action: the next one of its worker */
 	size_t cap_next;
 	/* the message being put together */
-	struct column_writer task, attempt, n_inputs, input, input_bytes, input_holder, alternative;
+	struct column_writer task, attempt, n_inputs, input, input_bytes, input_holder, alternative, n_more,
+		more_holder;
+	struct column_writer stderr_bytes; /* of a results_fetch */
 	struct slice *items;
 	size_t n_items, cap_items;
 	struct slice *holders;
@@ -39,7 +42,7 @@ struct outbox {
 	uint32_t *holder_place; /* by worker number: 1 + place in holders, 0: not in it */
 	size_t cap_place;
 	size_t batch_bytes; /* items and inputs in it, roughly */
-	int any_attempt, any_input, any_alternative;
+	int any_attempt, any_input, any_alternative, any_more;
 	sc_err err;		 /* the first thing that went wrong with it */
 	struct refusal *refused; /* in this turn */
 	size_t n_refused, cap_refused;
@@ -58,6 +61,9 @@ sc_err outbox_new(struct outbox **out)
 	column_writer_init(&o->input_bytes);
 	column_writer_init(&o->input_holder);
 	column_writer_init(&o->alternative);
+	column_writer_init(&o->n_more);
+	column_writer_init(&o->more_holder);
+	column_writer_init(&o->stderr_bytes);
 	*out = o;
 	return SC_OK;
 }
@@ -73,6 +79,9 @@ void outbox_free(struct outbox *o)
 	column_writer_fini(&o->input_bytes);
 	column_writer_fini(&o->input_holder);
 	column_writer_fini(&o->alternative);
+	column_writer_fini(&o->n_more);
+	column_writer_fini(&o->more_holder);
+	column_writer_fini(&o->stderr_bytes);
 	mem_free(o->next);
 	mem_free(o->items);
 	mem_free(o->holders);
@@ -91,11 +100,14 @@ static void reset(struct outbox *o)
 	column_writer_reset(&o->input_bytes);
 	column_writer_reset(&o->input_holder);
 	column_writer_reset(&o->alternative);
+	column_writer_reset(&o->n_more);
+	column_writer_reset(&o->more_holder);
+	column_writer_reset(&o->stderr_bytes);
 	for (size_t i = 0; i < o->n_holders; i++)
 		o->holder_place[o->holder_numbers[i]] = 0;
 	o->n_holders = o->n_items = 0;
 	o->batch_bytes = 0;
-	o->any_attempt = o->any_input = o->any_alternative = 0;
+	o->any_attempt = o->any_input = o->any_alternative = o->any_more = 0;
 	o->err = SC_OK;
 }
 
@@ -195,6 +207,29 @@ static uint32_t holder_place(struct scheduler *s, uint32_t number)
 	return (uint32_t)o->n_holders;
 }
 
+/* Who has an input.  Those that ask for the same one are not all sent to the same holder first. */
+static void add_holders(struct scheduler *s, struct worker_peer *p, const struct job *j, uint32_t input)
+{
+	struct outbox *o = s->outbox;
+	uint32_t all[16], n = 0, first;
+
+	if (j->tasks[input].result_bytes > 0 && (j->tasks[input].flags & TASK_COPIED) != 0)
+		n = (uint32_t)core_holders(s->core, j, input, all, sizeof(all) / sizeof(all[0]));
+	if (n < 2) {
+		column_put(&o->input_holder,
+			   j->tasks[input].result_bytes == 0 ? 0 : holder_place(s, j->tasks[input].holder));
+		column_put(&o->n_more, 0);
+		return;
+	}
+	first = p->number % n;
+	column_put(&o->input_holder, holder_place(s, all[first]));
+	n = n < HOLDERS_TOLD ? n : HOLDERS_TOLD;
+	column_put(&o->n_more, n - 1);
+	for (uint32_t k = 1; k < n; k++)
+		column_put(&o->more_holder, holder_place(s, all[(first + k) % n]));
+	o->any_more = 1;
+}
+
 static void add_inputs(struct scheduler *s, struct worker_peer *p, struct known_job *k, const struct job *j,
 		       uint32_t task)
 {
@@ -210,7 +245,7 @@ static void add_inputs(struct scheduler *s, struct worker_peer *p, struct known_
 		o->any_input = 1;
 		column_put(&o->input, i);
 		column_put(&o->input_bytes, t->result_bytes);
-		column_put(&o->input_holder, t->result_bytes == 0 ? 0 : holder_place(s, t->holder));
+		add_holders(s, p, j, i);
 	}
 }
 
@@ -260,8 +295,36 @@ static sc_err send_assign(struct outbox *o, struct worker_peer *p, const struct 
 		m.input_holder = column_of(&o->input_holder);
 		m.holders = (struct slices){o->holders, o->n_holders};
 	}
+	if (o->any_more) {
+		m.n_more = column_of(&o->n_more);
+		m.more_holder = column_of(&o->more_holder);
+	}
 	m.item = (struct slices){o->items, o->n_items};
 	return conn_send(p->conn, MSG_tasks_assign, &m);
+}
+
+static void add_fetch(struct scheduler *s, struct worker_peer *p, struct known_job *k, const struct action *a)
+{
+	const struct task *t = &a->job->tasks[a->task];
+	struct outbox *o = s->outbox;
+
+	batch_failed(o, define_group(p, k, a->job, t->group));
+	column_put(&o->task, a->task);
+	column_put(&o->input_bytes, t->result_bytes);
+	column_put(&o->stderr_bytes, t->detail != NULL ? t->detail->stderr_bytes : 0);
+	column_put(&o->input_holder, holder_place(s, t->holder));
+}
+
+static sc_err send_fetch(struct outbox *o, struct worker_peer *p, const struct job *j)
+{
+	struct msg_results_fetch m = {.job = j->id,
+				      .task = column_of(&o->task),
+				      .result_bytes = column_of(&o->input_bytes),
+				      .stderr_bytes = column_of(&o->stderr_bytes),
+				      .holder = column_of(&o->input_holder),
+				      .holders = {o->holders, o->n_holders}};
+
+	return conn_send(p->conn, MSG_results_fetch, &m);
 }
 
 /* ---- the actions of one worker -------------------------------------------------------------------------------- */
@@ -278,7 +341,9 @@ static sc_err send_batch(struct scheduler *s, struct worker_peer *p, const struc
 	struct outbox *o = s->outbox;
 	struct msg_tasks_cancel cancel = {
 		.job = first->job->id, .task = column_of(&o->task), .unstarted = first->kind == ACTION_WITHDRAW};
-	struct msg_results_drop drop = {.job = first->job->id, .task = column_of(&o->task)};
+	struct msg_results_drop drop = {
+		.job = first->job->id, .task = column_of(&o->task), .copies = first->kind == ACTION_DROP_COPY};
+	struct msg_results_keep keep = {.job = first->job->id, .task = column_of(&o->task)};
 
 	if (o->err != SC_OK)
 		return o->err;
@@ -291,7 +356,12 @@ static sc_err send_batch(struct scheduler *s, struct worker_peer *p, const struc
 	case ACTION_WITHDRAW:
 		return conn_send(p->conn, MSG_tasks_cancel, &cancel);
 	case ACTION_DROP:
+	case ACTION_DROP_COPY:
 		return conn_send_later(p->conn, MSG_results_drop, &drop);
+	case ACTION_KEEP:
+		return conn_send(p->conn, MSG_results_keep, &keep);
+	case ACTION_REPLICATE:
+		return send_fetch(o, p, first->job);
 	default:
 		return SC_OK;
 	}
@@ -344,6 +414,8 @@ static uint32_t write_batch(struct scheduler *s, struct worker_peer *p, const st
 			continue;
 		if (first->kind == ACTION_ASSIGN)
 			add_assign(s, p, k, &actions[at]);
+		else if (first->kind == ACTION_REPLICATE)
+			add_fetch(s, p, k, &actions[at]);
 		else
 			column_put(&o->task, actions[at].task);
 	}
@@ -382,6 +454,15 @@ static void forget_job(struct scheduler *s, const struct job *j)
 		mem_free(k);
 		conn_send(p->conn, MSG_job_drop, &m);
 	}
+}
+
+/* A worker is drained, or is not any more. */
+static void log_drained(struct scheduler *s, uint32_t number)
+{
+	const struct worker *w = core_worker(s->core, number);
+
+	if (w != NULL)
+		log_info("worker", w->is_drained ? "drained" : "drains-again", "name=%s", w->name);
 }
 
 static void chain(struct scheduler *s, uint32_t i, uint32_t worker)
@@ -448,6 +529,8 @@ void outbox_dispatch(struct scheduler *s)
 	for (uint32_t i = 0; i < n; i++)
 		if (actions[i].kind == ACTION_JOB_FORGET)
 			forget_job(s, actions[i].job);
+		else if (actions[i].kind == ACTION_DRAINED)
+			log_drained(s, actions[i].task);
 	core_actions_done(s->core);
 	fail_refused(s);
 }

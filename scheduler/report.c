@@ -20,7 +20,7 @@
 
 /* ---- rows in the making --------------------------------------------------------------------------------------- */
 
-#define COLUMNS_MAX 12
+#define COLUMNS_MAX 16
 #define TEXTS_MAX   8
 
 /* Columns of numbers and of texts of one answer.  Texts are borrowed, or kept in `bytes` (added with text_copy). */
@@ -434,6 +434,7 @@ static void worker_row(struct scheduler *s, struct rows *r, const struct worker 
 	put(r, 8, p->cpu_percent);
 	put(r, 9, p->memory_bytes);
 	put(r, 10, w->memory_limit_bytes);
+	put(r, 12, w->is_drained);
 	put(r, 11, p->seen_us != 0 ? loop_now_us(s->loop) - p->seen_us : 0);
 }
 
@@ -474,5 +475,6 @@ sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_work
 	a.memory_bytes = column(&r, 9);
 	a.memory_limit_bytes = column(&r, 10);
 	a.seen_us = column(&r, 11);
+	a.drained = column(&r, 12);
 	return answer(c, &r, m->request, MSG_worker_rows, &a);
 }

@@ -211,12 +211,10 @@ static sc_err on_inputs_missing(struct worker_peer *p, const struct msg_inputs_m
 	column_read(&r, &m->input);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t t = column_next(&r);
-		const struct worker *w;
 
 		inputs[i] = t < j->n_tasks ? (uint32_t)t : UINT32_MAX;
-		w = t < j->n_tasks ? core_worker(s->core, j->tasks[t].holder) : NULL;
-		if (w != NULL && slice_is(m->holders.v[i], w->address))
-			holders[i] = w->number;
+		if (t < j->n_tasks)
+			holders[i] = core_holder_at(s->core, j, (uint32_t)t, m->holders.v[i]);
 	}
 	err = m->task >= j->n_tasks ? SC_UNEXPECTED
 				    : core_inputs_missing(s->core, p->number, j, (uint32_t)m->task, inputs, holders, n,
@@ -240,6 +238,54 @@ static sc_err on_tasks_cancelled(struct worker_peer *p, const struct msg_tasks_c
 		    core_task_stopped(s->core, p->number, j, (uint32_t)t, loop_now_us(s->loop)) != SC_OK)
 			return wrong(p, "tasks_cancelled", m->job, t);
 	}
+	return SC_OK;
+}
+
+static sc_err on_replicas_added(struct worker_peer *p, const struct msg_replicas_added *m)
+{
+	struct job *j = job_of(p, m->job);
+	struct column_reader task, result, errs;
+	size_t n = m->task.count;
+
+	if (!fits(&m->result_bytes, n) || !fits(&m->stderr_bytes, n))
+		return conn_fail(p->conn, SC_MALFORMED, "replicas_added: columns of different lengths");
+	column_read(&task, &m->task);
+	column_read(&result, &m->result_bytes);
+	column_read(&errs, &m->stderr_bytes);
+	for (size_t i = 0; j != NULL && i < n; i++) {
+		uint64_t t = column_next(&task), bytes = column_next(&result);
+
+		if (t >= j->n_tasks || core_replica_added(p->scheduler->core, p->number, j, (uint32_t)t, bytes,
+							  column_next(&errs)) != SC_OK)
+			return wrong(p, "replicas_added", m->job, t);
+	}
+	return SC_OK;
+}
+
+static sc_err on_replicas_dropped(struct worker_peer *p, const struct msg_replicas_dropped *m)
+{
+	struct job *j = job_of(p, m->job);
+	struct column_reader r;
+
+	column_read(&r, &m->task);
+	for (size_t i = 0; j != NULL && i < m->task.count; i++) {
+		uint64_t t = column_next(&r);
+
+		if (t >= j->n_tasks || core_replica_dropped(p->scheduler->core, p->number, j, (uint32_t)t,
+							    loop_now_us(p->scheduler->loop)) != SC_OK)
+			return wrong(p, "replicas_dropped", m->job, t);
+	}
+	return SC_OK;
+}
+
+static sc_err on_worker_paused(struct worker_peer *p, const struct msg_worker_paused *m)
+{
+	struct scheduler *s = p->scheduler;
+	const struct worker *w = core_worker(s->core, p->number);
+
+	core_worker_set_paused(s->core, p->number, m->paused != 0);
+	info_link_status(s->info, p->number, w->status);
+	log_info("worker", m->paused ? "paused" : "resumed", "name=%s memory_bytes=%" PRIu64, w->name, p->memory_bytes);
 	return SC_OK;
 }
 

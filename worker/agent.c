@@ -22,6 +22,8 @@
 #include "worker/guard.h"
 #include "worker/idle.h"
 #include "worker/link.h"
+#include "worker/mover.h"
+#include "worker/pressure.h"
 #include "worker/slots.h"
 #include "worker/spawn.h"
 #include "worker/sweeper.h"
@@ -44,6 +46,8 @@ struct agent {
 	struct answers *answers;
 	struct task_queue *queue;
 	struct fetcher *fetcher;
+	struct mover *mover;
+	struct pressure *pressure;
 	struct data_server *data_server;
 	struct sweeper *sweeper;
 	struct sleeper sleeper;
@@ -102,8 +106,36 @@ static void drop_results(struct agent *a, const struct msg_results_drop *m)
 	struct column_reader r;
 
 	column_read(&r, &m->task);
+	while (r.left > 0) {
+		uint32_t task = (uint32_t)column_next(&r);
+
+		if (m->copies)
+			store_drop_copy(a->store, m->job, task);
+		else
+			store_drop(a->store, m->job, task);
+	}
+}
+
+static void keep_results(struct agent *a, const struct msg_results_keep *m)
+{
+	struct column_reader r;
+
+	column_read(&r, &m->task);
 	while (r.left > 0)
-		store_drop(a->store, m->job, (uint32_t)column_next(&r));
+		store_keep(a->store, m->job, (uint32_t)column_next(&r));
+}
+
+static sc_err fetch_results(struct agent *a, struct conn *c, const struct msg_results_fetch *m)
+{
+	struct buf why;
+	sc_err err;
+
+	buf_init(&why, 0);
+	err = mover_fetch(a->mover, m, &why);
+	if (err == SC_MALFORMED)
+		conn_fail(c, err, "results_fetch: %s", buf_str(&why));
+	buf_fini(&why);
+	return err;
 }
 
 static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
@@ -122,8 +154,14 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 	case MSG_results_drop:
 		drop_results(a, &m->u.results_drop);
 		return SC_OK;
+	case MSG_results_keep:
+		keep_results(a, &m->u.results_keep);
+		return SC_OK;
+	case MSG_results_fetch:
+		return fetch_results(a, c, &m->u.results_fetch);
 	case MSG_job_drop:
 		queue_cancel_job(a->queue, m->u.job_drop.job);
+		mover_forget(a->mover, m->u.job_drop.job);
 		store_drop_job(a->store, m->u.job_drop.job);
 		jobs_drop(a->jobs, m->u.job_drop.job);
 		return SC_OK;
@@ -154,6 +192,8 @@ static void on_registered(struct conn *c, const char *name, void *arg)
 	struct agent *a = arg;
 
 	answers_connect(a->answers, c);
+	if (pressure_is_paused(a->pressure))
+		answers_paused(a->answers, 1);
 	if (a->was_ready)
 		return;
 	a->was_ready = 1;
@@ -170,6 +210,7 @@ static void on_lost(void *arg)
 		log_info("agent", "tasks-killed", "tasks=%" PRIu64, queue_running(a->queue));
 	answers_connect(a->answers, NULL);
 	queue_abandon_all(a->queue, 1);
+	mover_forget(a->mover, 0);
 	store_clear(a->store);
 	jobs_clear(a->jobs);
 }
@@ -195,16 +236,43 @@ static void add_task(struct task *t, void *arg)
 		usage_add_tree(arg, exec_pid(t));
 }
 
-static void on_heartbeat(struct msg_heartbeat *m, void *arg)
+/* What the agent and all its tasks take. */
+static struct usage measure(struct agent *a)
 {
-	struct agent *a = arg;
-	const struct store_totals *held = store_totals(a->store);
-	uint64_t now = loop_now_us(a->loop);
 	struct usage u;
 
 	usage_begin(&u);
 	queue_each_running(a->queue, add_task, &u);
 	slots_each_process(a->slots, add_process, &u);
+	return u;
+}
+
+static uint64_t memory_taken(void *arg)
+{
+	return measure(arg).memory_bytes;
+}
+
+static uint64_t tasks_running(void *arg)
+{
+	struct agent *a = arg;
+
+	return queue_running(a->queue);
+}
+
+static void on_paused(int is_paused, void *arg)
+{
+	struct agent *a = arg;
+
+	queue_pause(a->queue, is_paused);
+}
+
+static void on_heartbeat(struct msg_heartbeat *m, void *arg)
+{
+	struct agent *a = arg;
+	const struct store_totals *held = store_totals(a->store);
+	uint64_t now = loop_now_us(a->loop);
+	struct usage u = measure(a);
+
 	/* a child that was not waited for takes its share with it: then there is no saying */
 	if (now > a->usage_at_us && u.cpu_us > a->usage_cpu_us && a->usage_at_us > 0)
 		m->cpu_percent = (u.cpu_us - a->usage_cpu_us) * 100 / (now - a->usage_at_us);
@@ -230,6 +298,7 @@ static void on_turn(void *arg)
 {
 	struct agent *a = arg;
 
+	mover_turn(a->mover);
 	queue_turn(a->queue);
 	if (a->ending && queue_running(a->queue) == 0)
 		loop_stop(a->loop);
@@ -257,6 +326,70 @@ static sc_err make_env(struct agent *a)
 	return base_env_init(&a->env, environ, more);
 }
 
+/* A copy had to make room. */
+static void on_copy_gone(uint64_t job, uint32_t task, void *arg)
+{
+	struct agent *a = arg;
+	struct job *j = jobs_find(a->jobs, job);
+
+	if (j != NULL)
+		answers_copy_dropped(a->answers, j, task);
+}
+
+/* An input has come: it is kept for later tasks, and others may fetch it here. */
+static void on_arrived(uint64_t job, uint32_t task, struct result *r, void *arg)
+{
+	struct agent *a = arg;
+	struct job *j = jobs_find(a->jobs, job);
+
+	if (j == NULL || store_get(a->store, job, task) != NULL)
+		return;
+	if (store_put_copy(a->store, job, task, result_ref(r), 0) == SC_OK)
+		answers_copy_added(a->answers, j, task, r->stream[STREAM_RESULT].bytes, 0);
+}
+
+static void on_settled(struct input *in, void *arg)
+{
+	struct agent *a = arg;
+
+	if (in->task == NULL)
+		mover_settled(in);
+	else
+		queue_input_settled(in, a->queue);
+}
+
+static sc_err make_store(struct agent *a)
+{
+	const struct options *o = &a->settings->options;
+	uint64_t target = (uint64_t)((double)a->settings->memory_limit_bytes * (double)o->worker_memory_target / 1e6);
+	struct store_config config = {
+		.spool = &a->spool,
+		.memory_bytes = o->worker_result_memory,
+		.copies_bytes = o->worker_copies,
+		.gone = on_copy_gone,
+		.arg = a,
+	};
+
+	if (a->settings->memory_limit_bytes > 0 && target < config.memory_bytes)
+		config.memory_bytes = target;
+	return store_new(&config, &a->store);
+}
+
+static sc_err make_pressure(struct agent *a)
+{
+	struct pressure_config config = {
+		.limit_bytes = a->settings->memory_limit_bytes,
+		.spill_millionths = a->settings->options.worker_memory_spill,
+		.pause_millionths = a->settings->options.worker_memory_pause,
+		.memory_bytes = memory_taken,
+		.running = tasks_running,
+		.paused = on_paused,
+		.arg = a,
+	};
+
+	return pressure_new(a->loop, a->deadlines, a->store, &config, &a->pressure);
+}
+
 static sc_err make_queue(struct agent *a)
 {
 	struct queue_parts parts = {a->loop, a->deadlines, &a->resources, a->jobs, a->store, a->answers};
@@ -267,15 +400,20 @@ static sc_err make_queue(struct agent *a)
 		.memory_bytes = o->worker_output_memory,
 		.limits = {(uint32_t)o->net_max_frame, (size_t)o->net_output_limit, (size_t)o->net_output_hard_limit},
 		.compress_min_bytes = (size_t)o->net_compress_min,
-		.settled = queue_input_settled,
+		.settled = on_settled,
+		.arrived = on_arrived,
+		.arg = a,
 	};
 	sc_err err = queue_new(&parts, &a->queue);
 
 	if (err != SC_OK)
 		return err;
-	fetch.arg = a->queue;
 	err = fetcher_new(a->loop, a->deadlines, a->store, &a->spool, &fetch, &a->fetcher);
 	queue_set_fetcher(a->queue, a->fetcher);
+	if (err == SC_OK)
+		err = mover_new(a->jobs, a->store, a->fetcher, a->answers, &a->mover);
+	if (err == SC_OK)
+		err = make_pressure(a);
 	return err;
 }
 
@@ -334,7 +472,7 @@ static sc_err make_parts(struct agent *a)
 	if (err == SC_OK)
 		err = jobs_new(&a->jobs);
 	if (err == SC_OK)
-		err = store_new(&a->spool, a->settings->options.worker_result_memory, &a->store);
+		err = make_store(a);
 	if (err == SC_OK)
 		err = answers_new(&a->answers);
 	if (err == SC_OK)
@@ -368,6 +506,8 @@ static sc_err make_loop(struct agent *a)
 static void free_parts(struct agent *a)
 {
 	link_free(a->link);
+	pressure_free(a->pressure);
+	mover_free(a->mover);
 	queue_free(a->queue);
 	exec_free(a->exec);
 	slots_free(a->slots);

@@ -25,6 +25,9 @@ struct answer_batch {
 	struct sparse_column of_done[DONE_COLUMNS];
 	struct column_writer running;
 	struct column_writer cancelled;
+	struct column_writer added; /* copies */
+	struct sparse_column added_result, added_stderr;
+	struct column_writer dropped;
 };
 
 TAILQ_HEAD(batch_list, answer_batch);
@@ -54,6 +57,11 @@ static void batch_reset(struct answer_batch *b)
 	column_writer_reset(&b->done);
 	column_writer_reset(&b->running);
 	column_writer_reset(&b->cancelled);
+	column_writer_reset(&b->added);
+	column_writer_reset(&b->added_result.w);
+	column_writer_reset(&b->added_stderr.w);
+	b->added_result.zeros = b->added_stderr.zeros = 0;
+	column_writer_reset(&b->dropped);
 	for (int i = 0; i < DONE_COLUMNS; i++) {
 		column_writer_reset(&b->of_done[i].w);
 		b->of_done[i].zeros = 0;
@@ -65,6 +73,10 @@ static void batch_free(struct answer_batch *b)
 	column_writer_fini(&b->done);
 	column_writer_fini(&b->running);
 	column_writer_fini(&b->cancelled);
+	column_writer_fini(&b->added);
+	column_writer_fini(&b->added_result.w);
+	column_writer_fini(&b->added_stderr.w);
+	column_writer_fini(&b->dropped);
 	for (int i = 0; i < DONE_COLUMNS; i++)
 		column_writer_fini(&b->of_done[i].w);
 	mem_free(b);
@@ -173,11 +185,31 @@ static void send_done(struct answers *a, struct answer_batch *b)
 		give_up(a);
 }
 
+/* Copies that are here go first: a task that is done may have been all that needed them. */
+static void send_copies(struct answers *a, struct answer_batch *b)
+{
+	struct msg_replicas_added added = {
+		.job = b->job->id,
+		.task = column_of(&b->added),
+		.result_bytes = column_of(&b->added_result.w),
+		.stderr_bytes = column_of(&b->added_stderr.w),
+	};
+	struct msg_replicas_dropped dropped = {.job = b->job->id, .task = column_of(&b->dropped)};
+	int failed = buf_err(&b->added.bytes) != SC_OK || buf_err(&b->added_result.w.bytes) != SC_OK ||
+		     buf_err(&b->added_stderr.w.bytes) != SC_OK || buf_err(&b->dropped.bytes) != SC_OK;
+
+	if (failed || (b->added.count > 0 && conn_send(a->conn, MSG_replicas_added, &added) == SC_NOMEM) ||
+	    (b->dropped.count > 0 && conn_send(a->conn, MSG_replicas_dropped, &dropped) == SC_NOMEM))
+		give_up(a);
+}
+
 static void batch_send(struct answers *a, struct answer_batch *b)
 {
 	struct msg_tasks_running running = {.job = b->job->id, .task = column_of(&b->running)};
 	struct msg_tasks_cancelled cancelled = {.job = b->job->id, .task = column_of(&b->cancelled)};
 
+	if (b->added.count + b->dropped.count > 0)
+		send_copies(a, b);
 	if (b->running.count > 0)
 		conn_send(a->conn, MSG_tasks_running, &running);
 	if (b->done.count > 0)
@@ -190,7 +222,8 @@ static void batch_send(struct answers *a, struct answer_batch *b)
 
 static void batch_send_if_full(struct answers *a, struct answer_batch *b)
 {
-	if (b->done.count >= BATCH_TASKS_MAX || b->cancelled.count >= BATCH_TASKS_MAX)
+	if (b->done.count >= BATCH_TASKS_MAX || b->cancelled.count >= BATCH_TASKS_MAX ||
+	    b->added.count >= BATCH_TASKS_MAX || b->dropped.count >= BATCH_TASKS_MAX)
 		batch_send(a, b);
 }
 
@@ -298,6 +331,38 @@ void answers_running(struct answers *a, struct job *job, uint32_t task)
 		column_put(&b->running, task);
 }
 
+void answers_copy_added(struct answers *a, struct job *job, uint32_t task, uint64_t result_bytes, uint64_t stderr_bytes)
+{
+	struct answer_batch *b = batch_of(a, job);
+
+	if (b == NULL)
+		return;
+	if (b->dropped.count > 0)
+		batch_send(a, b); /* in a message what was added comes first */
+	column_put(&b->added, task);
+	sparse_put(&b->added_result, result_bytes);
+	sparse_put(&b->added_stderr, stderr_bytes);
+	batch_send_if_full(a, b);
+}
+
+void answers_copy_dropped(struct answers *a, struct job *job, uint32_t task)
+{
+	struct answer_batch *b = batch_of(a, job);
+
+	if (b == NULL)
+		return;
+	column_put(&b->dropped, task);
+	batch_send_if_full(a, b);
+}
+
+void answers_paused(struct answers *a, int is_paused)
+{
+	struct msg_worker_paused m = {.paused = is_paused != 0};
+
+	if (a->conn != NULL)
+		conn_send(a->conn, MSG_worker_paused, &m);
+}
+
 void answers_inputs_missing(struct answers *a, const struct task *t)
 {
 	struct msg_inputs_missing m = {.job = t->key.job, .task = t->key.task};
@@ -308,12 +373,16 @@ void answers_inputs_missing(struct answers *a, const struct task *t)
 	if (a->conn == NULL)
 		return;
 	column_writer_init(&input);
-	holders = mem_calloc(t->n_inputs, sizeof(*holders));
+	holders = mem_calloc((size_t)t->n_inputs * INPUT_HOLDERS_MAX, sizeof(*holders));
 	for (uint32_t i = 0; holders != NULL && i < t->n_inputs; i++) {
-		if (!t->inputs[i].failed)
-			continue;
-		column_put(&input, t->inputs[i].number);
-		holders[n++] = slice_of(t->inputs[i].holder);
+		const struct input *in = &t->inputs[i];
+
+		for (unsigned k = 0; in->failed && k < in->n_holders; k++) {
+			if ((in->tried & 1u << k) == 0)
+				continue;
+			column_put(&input, in->number);
+			holders[n++] = slice_of(in->holders[k]);
+		}
 	}
 	m.input = column_of(&input);
 	m.holders = (struct slices){holders, n};

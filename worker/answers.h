@@ -31,6 +31,14 @@ void answers_failed(struct answers *a, struct job *job, uint32_t task, const str
 void answers_cancelled(struct answers *a, struct job *job, uint32_t task);
 void answers_running(struct answers *a, struct job *job, uint32_t task);
 
+/* Copies of others' results: here, with so many bytes; or not here any more. */
+void answers_copy_added(struct answers *a, struct job *job, uint32_t task, uint64_t result_bytes,
+			uint64_t stderr_bytes);
+void answers_copy_dropped(struct answers *a, struct job *job, uint32_t task);
+
+/* Sent before all that is collected. */
+void answers_paused(struct answers *a, int is_paused);
+
 /* Names the inputs of t that are marked failed. */
 void answers_inputs_missing(struct answers *a, const struct task *t);
 

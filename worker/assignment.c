@@ -14,12 +14,52 @@ static void begin_columns(struct assignment *a)
 	column_read(&a->input_bytes, &a->m->input_bytes);
 	column_read(&a->input_holder, &a->m->input_holder);
 	column_read(&a->alternative, &a->m->alternative);
+	column_read(&a->n_more, &a->m->n_more);
+	column_read(&a->more_holder, &a->m->more_holder);
 	a->n_read = 0;
 }
 
 static int same_length(size_t n, size_t wanted)
 {
 	return n == 0 || n == wanted;
+}
+
+static sc_err check_holders(const struct assignment *a, struct column_reader input, struct column_reader holder,
+			    struct buf *error)
+{
+	struct column_reader n_more = a->n_more, more = a->more_holder;
+	uint64_t sum = 0, all = a->m->more_holder.count;
+
+	while (input.left > 0) {
+		uint64_t number = column_next(&input);
+
+		if (job_group_of(a->group->job, number) == NULL) {
+			buf_printf(error, "input %" PRIu64 " is in no group that was defined", number);
+			return SC_MALFORMED;
+		}
+		if (column_next(&holder) > a->m->holders.n) {
+			buf_printf(error, "input %" PRIu64 " has a holder that is not in the list", number);
+			return SC_MALFORMED;
+		}
+	}
+	while (n_more.left > 0 && sum <= all) {
+		uint64_t n = column_next(&n_more);
+
+		sum += n <= all ? n : all + 1;
+	}
+	if (sum != all) {
+		buf_printf(error, "its columns of holders do not match");
+		return SC_MALFORMED;
+	}
+	while (more.left > 0) {
+		uint64_t place = column_next(&more);
+
+		if (place == 0 || place > a->m->holders.n) {
+			buf_printf(error, "a holder is not in the list");
+			return SC_MALFORMED;
+		}
+	}
+	return SC_OK;
 }
 
 static sc_err check_inputs(const struct assignment *a, struct buf *error)
@@ -36,19 +76,11 @@ static sc_err check_inputs(const struct assignment *a, struct buf *error)
 		buf_printf(error, "its columns of inputs do not match");
 		return SC_MALFORMED;
 	}
-	while (input.left > 0) {
-		uint64_t number = column_next(&input);
-
-		if (job_group_of(a->group->job, number) == NULL) {
-			buf_printf(error, "input %" PRIu64 " is in no group that was defined", number);
-			return SC_MALFORMED;
-		}
-		if (column_next(&holder) > a->m->holders.n) {
-			buf_printf(error, "input %" PRIu64 " has a holder that is not in the list", number);
-			return SC_MALFORMED;
-		}
+	if (!same_length(a->m->n_more.count, all)) {
+		buf_printf(error, "its columns of holders do not match");
+		return SC_MALFORMED;
 	}
-	return SC_OK;
+	return check_holders(a, input, holder, error);
 }
 
 static sc_err check_assignment(const struct assignment *a, struct buf *error)
@@ -117,7 +149,14 @@ static sc_err read_inputs(struct assignment *a, struct task *t)
 		in->task = t;
 		in->number = (uint32_t)column_next(&a->input);
 		in->bytes = column_next(&a->input_bytes);
-		in->holder = holder == 0 ? "" : a->holders->v[holder - 1];
+		in->job = a->m->job;
+		if (holder > 0)
+			in->holders[in->n_holders++] = a->holders->v[holder - 1];
+		for (uint64_t more = column_next(&a->n_more); more > 0; more--) {
+			holder = column_next(&a->more_holder);
+			if (in->n_holders < INPUT_HOLDERS_MAX)
+				in->holders[in->n_holders++] = a->holders->v[holder - 1];
+		}
 	}
 	return SC_OK;
 }

@@ -14,7 +14,8 @@ struct assignment {
 	const struct msg_tasks_assign *m;
 	struct group *group;	 /* borrowed */
 	struct holders *holders; /* shared with the tasks; NULL: no task has inputs */
-	struct column_reader task, attempt, n_inputs, input, input_bytes, input_holder, alternative;
+	struct column_reader task, attempt, n_inputs, input, input_bytes, input_holder, alternative, n_more,
+		more_holder;
 	size_t n_read;
 };
 

@@ -2,18 +2,23 @@
 #include "worker/data_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/server.h"
 
 #define PART_BYTES	 ((uint64_t)1024 * 1024)
-#define SMALL_PART_BYTES ((uint64_t)32 * 1024)	     /* for a peer that accepts only small frames */
-#define OUTPUT_SOFT	 ((uint64_t)8 * 1024 * 1024) /* unread by a peer: its further requests wait */
+#define RAW_BYTES	 ((uint64_t)64 * 1024 * 1024) /* sent as they are, behind a frame, at a time */
+#define RAW_MIN_BYTES	 ((uint64_t)64 * 1024)	      /* fewer are not worth opening the file for it */
+#define SMALL_PART_BYTES ((uint64_t)32 * 1024)	      /* for a peer that accepts only small frames */
+#define OUTPUT_SOFT	 ((uint64_t)8 * 1024 * 1024)  /* unread by a peer: its further requests wait */
 
 struct data_peer {
 	TAILQ_ENTRY(data_peer) link;
@@ -227,6 +232,30 @@ static void not_held(struct data_peer *p, const struct msg_data_get *get, const 
 			get->stream == STREAM_RESULT ? "result" : "standard error", get->task, get->job, why);
 }
 
+/* What is in a file goes from there to the socket; 0: it has to be read after all. */
+static int answer_raw(struct data_peer *p, const struct msg_data_get *get, const struct blob *b)
+{
+	struct msg_data_raw m = {.request = get->request, .total_bytes = b->bytes, .offset = get->offset};
+	struct stat st;
+	int fd;
+
+	if (get->raw == 0 || (b->place != BLOB_FILE && b->place != BLOB_FOREIGN) || get->offset >= b->bytes)
+		return 0;
+	m.n_bytes = smaller(smaller(get->max_bytes, RAW_BYTES), b->bytes - get->offset);
+	if (m.n_bytes < RAW_MIN_BYTES)
+		return 0;
+	fd = open(b->at, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size < get->offset + m.n_bytes ||
+	    conn_send_file(p->conn, MSG_data_raw, &m, fd, get->offset, m.n_bytes) != SC_OK) {
+		close(fd);
+		return 0;
+	}
+	p->server->sent_bytes += m.n_bytes;
+	return 1;
+}
+
 static void answer(struct data_peer *p, const struct msg_data_get *get)
 {
 	struct data_server *d = p->server;
@@ -240,6 +269,8 @@ static void answer(struct data_peer *p, const struct msg_data_get *get)
 		not_held(p, get, "is not held here");
 		return;
 	}
+	if (answer_raw(p, get, b))
+		return;
 	got = blob_read(b, get->offset, d->part, (size_t)n);
 	if (got < 0 || (got == 0 && n > 0 && get->offset < b->bytes)) {
 		not_held(p, get, got < 0 ? strerror(errno) : "has become shorter");

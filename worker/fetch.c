@@ -4,6 +4,9 @@
  * A fetch is one input, on its way or here, wanted by one or more tasks.  On its way it belongs to the peer (the
  * holder) it comes from.  Parts are asked for in advance, so that the wire is not idle for a round trip.  Requests
  * carry the number of their fetch: an answer to one that was given up meanwhile finds nobody and is dropped.
+ *
+ * A large input goes into a file without passing through our memory: the holder sends the bytes behind a frame, the
+ * connection moves them (conn_receive_file) and tells the peer how many have come.
  */
 #include "worker/fetch.h"
 
@@ -22,6 +25,9 @@
 
 #define PART_BYTES     ((uint64_t)1024 * 1024)
 #define PARTS_AHEAD    4u
+#define RAW_BYTES      ((uint64_t)64 * 1024 * 1024) /* asked for at a time of what goes into a file */
+#define RAW_AHEAD      2u
+#define SLOW_SHARE     4u /* of the timeout: then another holder is tried, if there is one */
 #define IDLE_PEERS_MAX 16u
 #define PEER_IDLE_US   ((uint64_t)30 * US_PER_S)
 
@@ -40,7 +46,8 @@ struct input_fetch {
 	enum fetch_phase phase;
 	unsigned users; /* inputs of tasks that refer to it */
 	struct input_list wanted_by;
-	const char *holder;	       /* while waiting: that of the first input in wanted_by */
+	const char *holder;	       /* while waiting: who will be asked; borrowed from an input in wanted_by */
+	int for_mover;		       /* the mover wants it, too: it will say what becomes of it */
 	TAILQ_ENTRY(input_fetch) link; /* in the fetcher's waiting or the peer's asked */
 	struct peer *peer;
 	uint64_t total_bytes; /* at first as the scheduler has it, then as the holder says */
@@ -62,6 +69,8 @@ struct peer {
 	char address[ADDRESS_MAX];
 	struct conn *conn;
 	int is_welcome;
+	uint64_t raw_id;   /* the fetch whose bytes come as they are; 0: none */
+	uint64_t heard_us; /* when it was heard of last */
 	struct fetch_list asked;
 	struct deadline silence; /* of a holder; or idleness, when it is asked for nothing */
 };
@@ -84,6 +93,7 @@ struct fetcher {
 };
 
 static void ask_waiting(struct fetcher *f);
+static struct input_fetch *by_id(struct fetcher *f, uint64_t id);
 static sc_err peer_message(struct conn *c, const struct msg *m, void *arg);
 static void peer_connected(struct conn *c, void *arg);
 static void peer_closed(struct conn *c, sc_err why, const char *text, void *arg);
@@ -117,6 +127,24 @@ void fetcher_identify(struct fetcher *f, const char *secret, const char *own_add
 uint64_t fetcher_received_bytes(const struct fetcher *f)
 {
 	return f->received_bytes;
+}
+
+/* The key of an input: standard error is another one than the result. */
+#define STREAM_SHIFT 32u
+
+static struct task_key key_of(const struct input *in)
+{
+	return (struct task_key){in->job, in->number | (uint64_t)in->stream << STREAM_SHIFT};
+}
+
+static uint64_t task_of(const struct input_fetch *x)
+{
+	return x->key.task & UINT32_MAX;
+}
+
+static unsigned stream_of(const struct input_fetch *x)
+{
+	return (unsigned)(x->key.task >> STREAM_SHIFT);
 }
 
 /* ---- life of a fetch ------------------------------------------------------------------------------------------ */
@@ -201,11 +229,51 @@ static void settle(struct input_fetch *x, int failed, int problem)
 	loop_wake(f->loop); /* this may be the end of a turn, after tasks were started */
 }
 
+/* A holder nobody has found without it yet; NULL: there is none left. */
+static const char *next_holder(const struct input_fetch *x)
+{
+	const struct input *in;
+
+	TAILQ_FOREACH (in, &x->wanted_by, waiting)
+		for (unsigned k = 0; k < in->n_holders; k++)
+			if ((in->tried & 1u << k) == 0)
+				return in->holders[k];
+	return NULL;
+}
+
+/* It is not to be had from there: go on with another holder, from where it was; 0: there is none. */
+static int move_on(struct input_fetch *x)
+{
+	const char *from = x->peer != NULL ? x->peer->address : x->holder, *to;
+	struct fetcher *f = x->fetcher;
+	struct input *in;
+
+	TAILQ_FOREACH (in, &x->wanted_by, waiting)
+		for (unsigned k = 0; k < in->n_holders; k++)
+			if (strcmp(in->holders[k], from) == 0)
+				in->tried |= (uint8_t)(1u << k);
+	to = next_holder(x);
+	if (to == NULL)
+		return 0;
+	if (x->phase == PHASE_ASKED) {
+		leave_peer(x);
+		TAILQ_INSERT_HEAD(&f->waiting, x, link);
+	}
+	x->phase = PHASE_WAITING;
+	x->holder = to;
+	x->asked_bytes = x->got_bytes;
+	x->part_bytes = PART_BYTES;
+	x->id = ++f->last_id;
+	loop_wake(f->loop); /* this may be the end of a turn */
+	return 1;
+}
+
 static void fetch_failed(struct input_fetch *x, int problem, const char *why)
 {
-	log_info("fetch", "failed", "job=%" PRIu64 " task=%" PRIu64 " holder=%s reason=%s", x->key.job, x->key.task,
-		 x->peer != NULL ? x->peer->address : x->holder, log_quote(why));
-	settle(x, 1, problem);
+	log_info("fetch", "failed", "job=%" PRIu64 " task=%" PRIu64 " holder=%s bytes=%" PRIu64 " reason=%s",
+		 x->key.job, task_of(x), x->peer != NULL ? x->peer->address : x->holder, x->got_bytes, log_quote(why));
+	if (problem != 0 || !move_on(x))
+		settle(x, 1, problem);
 }
 
 /* What fails here would fail with a result computed anew as well. */
@@ -262,19 +330,42 @@ static void peer_rest(struct peer *p)
 
 static void peer_heard(struct peer *p)
 {
+	p->heard_us = loop_now_us(p->fetcher->loop);
 	if (!TAILQ_EMPTY(&p->asked))
 		deadline_set(p->fetcher->deadlines, &p->silence,
-			     loop_now_us(p->fetcher->loop) + p->fetcher->config.timeout_us);
+			     p->heard_us + p->fetcher->config.timeout_us / SLOW_SHARE);
+}
+
+/* What others have as well is asked for there; the rest goes on waiting. */
+static void leave_slow(struct peer *p)
+{
+	struct input_fetch *x = TAILQ_FIRST(&p->asked), *next;
+
+	for (; x != NULL; x = next) {
+		next = TAILQ_NEXT(x, link);
+		if (move_on(x))
+			log_info("fetch", "slow", "job=%" PRIu64 " task=%" PRIu64 " holder=%s next=%s", x->key.job,
+				 task_of(x), p->address, x->holder);
+	}
 }
 
 static void on_silence(void *arg)
 {
 	struct peer *p = arg;
+	struct fetcher *f = p->fetcher;
+	uint64_t given_up_us = p->heard_us + f->config.timeout_us;
 
-	if (TAILQ_EMPTY(&p->asked))
+	if (TAILQ_EMPTY(&p->asked)) {
 		peer_free(p);
-	else
+		return;
+	}
+	if (loop_now_us(f->loop) >= given_up_us) {
 		peer_lost(p, "the holder sent nothing for worker.fetch-timeout");
+		return;
+	}
+	leave_slow(p);
+	if (!TAILQ_EMPTY(&p->asked))
+		deadline_set(f->deadlines, &p->silence, given_up_us);
 }
 
 /* Connections nobody uses make room when there are many. */
@@ -342,14 +433,19 @@ static void peer_closed(struct conn *c, sc_err why, const char *text, void *arg)
 
 static void ask_parts(struct input_fetch *x)
 {
-	while (x->asked_bytes < x->total_bytes && x->asked_bytes - x->got_bytes < PARTS_AHEAD * x->part_bytes) {
+	/* what a holder sends as it is goes into a file: not before it is known that this one does */
+	int raw = x->total_bytes > x->fetcher->config.memory_bytes;
+	unsigned ahead = x->part_bytes > PART_BYTES ? RAW_AHEAD : PARTS_AHEAD;
+
+	while (x->asked_bytes < x->total_bytes && x->asked_bytes - x->got_bytes < ahead * x->part_bytes) {
 		struct msg_data_get m = {
 			.request = x->id,
 			.job = x->key.job,
-			.task = x->key.task,
-			.stream = STREAM_RESULT,
+			.task = task_of(x),
+			.stream = stream_of(x),
 			.offset = x->asked_bytes,
 			.max_bytes = x->part_bytes,
+			.raw = (uint64_t)raw,
 		};
 
 		if (conn_send(x->peer->conn, MSG_data_get, &m) != SC_OK)
@@ -414,18 +510,21 @@ static sc_err begin(struct input_fetch *x, uint64_t total_bytes)
 
 static sc_err put(struct input_fetch *x, struct slice bytes)
 {
+	uint64_t at = x->got_bytes;
+
 	if (x->fd < 0) {
 		buf_append(&x->memory, bytes.p, bytes.n);
 		return buf_err(&x->memory);
 	}
 	while (bytes.n > 0) {
-		ssize_t n = write(x->fd, bytes.p, bytes.n);
+		ssize_t n = pwrite(x->fd, bytes.p, bytes.n, (off_t)at);
 
 		if (n < 0 && errno != EINTR)
 			return SC_IO;
 		if (n > 0) {
 			bytes.p += n;
 			bytes.n -= (size_t)n;
+			at += (uint64_t)n;
 		}
 	}
 	return SC_OK;
@@ -438,10 +537,10 @@ static sc_err make_result(struct input_fetch *x)
 	if (err != SC_OK)
 		return err;
 	if (x->fd < 0)
-		return result_take_buf(x->result, STREAM_RESULT, &x->memory);
+		return result_take_buf(x->result, (enum stream)stream_of(x), &x->memory);
 	close(x->fd);
 	x->fd = -1;
-	err = result_take_file(x->result, STREAM_RESULT, BLOB_FILE, x->path, x->total_bytes);
+	err = result_take_file(x->result, (enum stream)stream_of(x), BLOB_FILE, x->path, x->total_bytes);
 	mem_free(x->path);
 	x->path = NULL;
 	return err;
@@ -457,7 +556,65 @@ static void fetch_complete(struct input_fetch *x)
 	}
 	leave_peer(x);
 	x->phase = PHASE_HERE;
+	if (!x->for_mover && x->fetcher->config.arrived != NULL)
+		x->fetcher->config.arrived(x->key.job, (uint32_t)task_of(x), x->result, x->fetcher->config.arg);
 	settle(x, 0, 0);
+}
+
+static void count_received(struct input_fetch *x, uint64_t n)
+{
+	x->got_bytes += n;
+	x->fetcher->received_bytes += n;
+}
+
+/* Bytes of x have been written to its file. */
+static void raw_got(struct conn *c, uint64_t n_bytes, sc_err err, void *arg)
+{
+	struct peer *p = arg;
+	struct input_fetch *x = by_id(p->fetcher, p->raw_id);
+
+	(void)c;
+	peer_heard(p);
+	if (x == NULL || x->peer != p)
+		return; /* given up meanwhile */
+	if (err != SC_OK) {
+		fetch_error(x, err);
+		return;
+	}
+	count_received(x, n_bytes);
+	if (x->got_bytes == x->total_bytes)
+		fetch_complete(x);
+	else
+		ask_parts(x);
+}
+
+/* The bytes of a part come behind this message. */
+static sc_err take_raw(struct peer *p, const struct msg_data_raw *m)
+{
+	struct input_fetch *x = by_id(p->fetcher, m->request);
+	int fd = -1;
+	sc_err err = SC_OK;
+
+	p->raw_id = 0;
+	if (x != NULL && x->peer == p) {
+		if (!x->has_total)
+			err = begin(x, m->total_bytes);
+		else if (m->total_bytes != x->total_bytes)
+			err = SC_MALFORMED;
+		if (err == SC_OK &&
+		    (m->offset != x->got_bytes || m->n_bytes > x->total_bytes - x->got_bytes || x->fd < 0))
+			err = SC_MALFORMED;
+		if (err == SC_OK) {
+			fd = x->fd;
+			p->raw_id = x->id;
+			x->part_bytes = RAW_BYTES;
+		} else {
+			fetch_error(x, err);
+		}
+	}
+	if (fd >= 0)
+		return conn_receive_file(p->conn, fd, m->offset, m->n_bytes, raw_got);
+	return conn_skip(p->conn, m->n_bytes);
 }
 
 static void take_part(struct input_fetch *x, const struct msg_data_part *m)
@@ -480,8 +637,7 @@ static void take_part(struct input_fetch *x, const struct msg_data_part *m)
 		return;
 	}
 	is_short = m->bytes.n < x->part_bytes;
-	x->got_bytes += m->bytes.n;
-	x->fetcher->received_bytes += m->bytes.n;
+	count_received(x, m->bytes.n);
 	if (x->got_bytes == x->total_bytes) {
 		fetch_complete(x);
 		return;
@@ -531,6 +687,11 @@ static sc_err peer_message(struct conn *c, const struct msg *m, void *arg)
 		x = by_id(f, m->u.data_part.request);
 		if (x != NULL && x->peer == p)
 			take_part(x, &m->u.data_part);
+	} else if (m->type == MSG_data_raw) {
+		sc_err err = take_raw(p, &m->u.data_raw);
+
+		if (err != SC_OK)
+			return err;
 	} else if (m->type == MSG_error && m->u.error.request != 0) {
 		x = by_id(f, m->u.error.request);
 		if (x != NULL && x->peer == p)
@@ -548,18 +709,21 @@ static sc_err peer_message(struct conn *c, const struct msg *m, void *arg)
 
 enum fetch_state fetcher_want(struct fetcher *f, struct input *in)
 {
-	struct task_key key = {in->task->key.job, in->number};
+	struct task_key key = key_of(in);
 	struct result *held;
 	struct input_fetch *x;
 
-	if (*in->holder == '\0' || in->bytes == 0)
+	if (in->n_holders == 0 || in->bytes == 0)
 		return FETCH_HERE;
-	held = store_get(f->store, key.job, in->number);
-	if (held != NULL) {
+	held = store_get(f->store, in->job, in->number);
+	if (held != NULL && held->stream[in->stream].place != BLOB_EMPTY) {
 		in->result = result_ref(held);
 		return FETCH_HERE;
 	}
-	if (strcmp(in->holder, f->own_address) == 0)
+	for (unsigned k = 0; k < in->n_holders; k++) /* what is said to be here is not */
+		if (strcmp(in->holders[k], f->own_address) == 0)
+			in->tried |= (uint8_t)(1u << k);
+	if (in->tried + 1u == 1u << in->n_holders)
 		return FETCH_FAILED;
 	HASH_FIND(hh, f->by_key, &key, sizeof(key), x);
 	if (x == NULL && fetch_new(f, &key, in->bytes, &x) != SC_OK) {
@@ -568,13 +732,14 @@ enum fetch_state fetcher_want(struct fetcher *f, struct input *in)
 	}
 	in->fetch = x;
 	x->users++;
+	x->for_mover |= in->task == NULL;
 	if (x->phase == PHASE_HERE) {
 		in->result = result_ref(x->result);
 		return FETCH_HERE;
 	}
 	TAILQ_INSERT_TAIL(&x->wanted_by, in, waiting);
 	if (x->phase == PHASE_WAITING && x->users == 1)
-		x->holder = in->holder;
+		x->holder = next_holder(x);
 	return FETCH_COMING;
 }
 
@@ -595,10 +760,13 @@ void fetcher_forget(struct fetcher *f, struct input *in)
 		return;
 	if (x->phase != PHASE_HERE)
 		TAILQ_REMOVE(&x->wanted_by, in, waiting);
-	if (--x->users == 0)
+	if (--x->users == 0) {
 		fetch_free(x);
-	else if (x->phase == PHASE_WAITING)
-		x->holder = TAILQ_FIRST(&x->wanted_by)->holder;
+	} else if (x->phase == PHASE_WAITING) { /* it may have been the one that named the holder */
+		x->holder = next_holder(x);
+		if (x->holder == NULL)
+			settle(x, 1, 0);
+	}
 }
 
 void fetcher_free(struct fetcher *f)

@@ -1,8 +1,9 @@
 /*
- * fetch.h - brings the inputs of tasks here: from the own store, or from the data port of the worker that holds them.
+ * fetch.h - brings the inputs of tasks here: from the own store, or from the data port of a worker that holds them.
  *
- * What was fetched is kept as long as a task here needs it; tasks that want the same input share one transfer.  At most
- * worker.fetch-parallel inputs travel at the same time, over one connection per holder.  Loop thread only.
+ * Tasks that want the same input share one transfer.  When a holder does not have it any more, goes away or is slow,
+ * the next one is asked for the rest.  At most worker.fetch-parallel inputs travel at the same time, over one
+ * connection per holder.  What has come is handed to `arrived`, which may keep it for later tasks.  Loop thread only.
  */
 #ifndef WORKER_FETCH_H
 #define WORKER_FETCH_H
@@ -25,6 +26,8 @@ struct fetch_config {
 	/* An input that was coming is here or, with input->failed set, is not to be had: there, or for want of
 	 * something here (input->problem).  Called once, never from fetcher_want(). */
 	void (*settled)(struct input *in, void *arg);
+	/* A result has come that only tasks wanted: borrowed.  May be NULL. */
+	void (*arrived)(uint64_t job, uint32_t task, struct result *r, void *arg);
 	void *arg;
 };
 

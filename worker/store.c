@@ -1,4 +1,9 @@
-/* store.c - see store.h.  A table of results by (job, task), and per job a list of them, so that a job goes at once. */
+/*
+ * store.c - see store.h.
+ *
+ * A table of results by (job, task), per job a list of them, so that a job goes at once, and two lists in the order of
+ * last use: of those with something in memory, and of copies that may go.
+ */
 #include "worker/store.h"
 
 #include <errno.h>
@@ -17,13 +22,21 @@ struct store_key {
 	uint64_t task; /* 64 bits wide, so that there is no padding in a key */
 };
 
+enum origin { ORIGIN_OWN, ORIGIN_COPY, ORIGIN_PINNED };
+
 struct entry {
 	UT_hash_handle hh;
 	struct store_key key;
 	struct result *result; /* shared */
 	struct held_job *job;
 	LIST_ENTRY(entry) of_job;
+	enum origin origin;
+	int is_in_memory;		/* some of it: it is in that list */
+	TAILQ_ENTRY(entry) memory_link; /* least recently used first, as in the other */
+	TAILQ_ENTRY(entry) copy_link;	/* of an ORIGIN_COPY */
 };
+
+TAILQ_HEAD(entry_list, entry);
 
 struct held_job {
 	UT_hash_handle hh;
@@ -32,21 +45,22 @@ struct held_job {
 };
 
 struct store {
-	struct spool *spool;
-	uint64_t memory_limit_bytes;
+	struct store_config config;
 	struct store_totals totals;
 	struct entry *entries;
+	struct entry_list in_memory, copies;
 	struct held_job *jobs;
 };
 
-sc_err store_new(struct spool *spool, uint64_t memory_limit_bytes, struct store **out)
+sc_err store_new(const struct store_config *config, struct store **out)
 {
 	struct store *s = mem_calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return SC_NOMEM;
-	s->spool = spool;
-	s->memory_limit_bytes = memory_limit_bytes;
+	s->config = *config;
+	TAILQ_INIT(&s->in_memory);
+	TAILQ_INIT(&s->copies);
 	*out = s;
 	return SC_OK;
 }
@@ -92,7 +106,7 @@ static sc_err write_file(struct store *s, const char *p, size_t n, char **path)
 	char name[SPOOL_PATH_MAX];
 	int fd, failed, saved;
 
-	spool_path(s->spool, "result", name);
+	spool_path(s->config.spool, "result", name);
 	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return SC_IO;
@@ -193,13 +207,23 @@ void result_unref(struct result *r)
 	mem_free(r);
 }
 
+/* Whether n more bytes can be in memory, if need be after others have gone to files. */
+static int fits_in_memory(struct store *s, uint64_t n)
+{
+	uint64_t limit = s->config.memory_bytes, all = s->totals.memory_bytes + n;
+
+	if (n <= limit && all > limit)
+		store_spill(s, all - limit);
+	return s->totals.memory_bytes + n <= limit;
+}
+
 sc_err result_take_buf(struct result *r, enum stream stream, struct buf *b)
 {
 	struct store *s = r->store;
 	struct blob new = {BLOB_MEMORY, b->len, NULL};
 	sc_err err = buf_err(b);
 
-	if (err == SC_OK && b->len > 0 && s->totals.memory_bytes + b->len > s->memory_limit_bytes) {
+	if (err == SC_OK && b->len > 0 && !fits_in_memory(s, b->len)) {
 		new.place = BLOB_FILE;
 		err = write_file(s, (const char *)b->data, b->len, &new.at);
 		buf_fini(b);
@@ -232,6 +256,20 @@ sc_err result_take_file(struct result *r, enum stream stream, enum blob_place pl
 	return SC_OK;
 }
 
+/* Keep the list of those in memory right. */
+static void note_memory(struct store *s, struct entry *e)
+{
+	int is_in_memory = 0;
+
+	for (int i = 0; i < STREAMS; i++)
+		is_in_memory |= e->result->stream[i].place == BLOB_MEMORY;
+	if (is_in_memory && !e->is_in_memory)
+		TAILQ_INSERT_TAIL(&s->in_memory, e, memory_link);
+	if (!is_in_memory && e->is_in_memory)
+		TAILQ_REMOVE(&s->in_memory, e, memory_link);
+	e->is_in_memory = is_in_memory;
+}
+
 sc_err result_to_file(struct result *r, enum stream stream)
 {
 	struct blob *b = &r->stream[stream], new = {BLOB_FILE, b->bytes, NULL};
@@ -244,7 +282,26 @@ sc_err result_to_file(struct result *r, enum stream stream)
 		return err;
 	blob_fini(r->store, b);
 	*b = new;
+	if (r->entry != NULL) {
+		r->store->totals.spilled_bytes += new.bytes;
+		note_memory(r->store, r->entry);
+	}
 	return SC_OK;
+}
+
+uint64_t store_spill(struct store *s, uint64_t n_bytes)
+{
+	uint64_t before = s->totals.memory_bytes;
+	struct entry *e;
+
+	while (before - s->totals.memory_bytes < n_bytes && (e = TAILQ_FIRST(&s->in_memory)) != NULL) {
+		struct result *r = e->result;
+
+		for (int i = 0; i < STREAMS; i++)
+			if (result_to_file(r, (enum stream)i) != SC_OK)
+				return before - s->totals.memory_bytes;
+	}
+	return before - s->totals.memory_bytes;
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------------ */
@@ -270,9 +327,51 @@ static void count(struct store *s, const struct result *r, int sign)
 	s->totals.held = sign > 0 ? s->totals.held + 1 : s->totals.held - 1;
 }
 
+static uint64_t result_bytes(const struct result *r)
+{
+	return r->stream[STREAM_RESULT].bytes + r->stream[STREAM_STDERR].bytes;
+}
+
+void result_take_stream(struct result *r, enum stream stream, struct result *from)
+{
+	struct store *s = r->store;
+	int is_copy = r->entry != NULL && r->entry->origin == ORIGIN_COPY;
+
+	if (r->entry != NULL)
+		count(s, r, -1);
+	if (is_copy)
+		s->totals.copies_bytes -= result_bytes(r);
+	blob_fini(s, &r->stream[stream]);
+	r->stream[stream] = from->stream[stream];
+	from->stream[stream] = (struct blob){0};
+	if (is_copy)
+		s->totals.copies_bytes += result_bytes(r);
+	if (r->entry != NULL) {
+		count(s, r, 1);
+		note_memory(s, r->entry);
+	}
+}
+
+static void set_origin(struct store *s, struct entry *e, enum origin origin)
+{
+	if (e->origin == ORIGIN_COPY && origin != ORIGIN_COPY) {
+		TAILQ_REMOVE(&s->copies, e, copy_link);
+		s->totals.copies_bytes -= result_bytes(e->result);
+	}
+	if (e->origin != ORIGIN_COPY && origin == ORIGIN_COPY) {
+		TAILQ_INSERT_TAIL(&s->copies, e, copy_link);
+		s->totals.copies_bytes += result_bytes(e->result);
+	}
+	e->origin = origin;
+}
+
 static void forget(struct store *s, struct entry *e)
 {
+	set_origin(s, e, ORIGIN_OWN);
+	if (e->is_in_memory)
+		TAILQ_REMOVE(&s->in_memory, e, memory_link);
 	count(s, e->result, -1);
+	e->result->entry = NULL;
 	result_unref(e->result);
 	HASH_DEL(s->entries, e);
 	LIST_REMOVE(e, of_job);
@@ -321,6 +420,8 @@ sc_err store_put(struct store *s, uint64_t job, uint32_t task, struct result *r)
 		goto fail;
 	LIST_INSERT_HEAD(&j->entries, e, of_job);
 	count(s, r, 1);
+	r->entry = e;
+	note_memory(s, e);
 	return SC_OK;
 fail:
 	mem_free(e);
@@ -332,11 +433,72 @@ fail:
 	return SC_NOMEM;
 }
 
+/* Copies nobody uses at the moment go until the others are few enough. */
+static void evict_copies(struct store *s)
+{
+	struct entry *e = TAILQ_FIRST(&s->copies), *next;
+
+	for (; e != NULL && s->totals.copies_bytes > s->config.copies_bytes; e = next) {
+		struct store_key key = e->key;
+
+		next = TAILQ_NEXT(e, copy_link);
+		if (e->result->refs > 1)
+			continue;
+		forget(s, e);
+		if (s->config.gone != NULL)
+			s->config.gone(key.job, (uint32_t)key.task, s->config.arg);
+	}
+}
+
+sc_err store_put_copy(struct store *s, uint64_t job, uint32_t task, struct result *r, int pinned)
+{
+	struct entry *e = find(s, job, task);
+	enum origin origin = pinned ? ORIGIN_PINNED : ORIGIN_COPY;
+	sc_err err;
+
+	if (e != NULL) {
+		if (pinned && e->origin == ORIGIN_COPY)
+			set_origin(s, e, ORIGIN_PINNED);
+		result_unref(r);
+		return SC_OK;
+	}
+	err = store_put(s, job, task, r);
+	if (err == SC_OK)
+		set_origin(s, find(s, job, task), origin);
+	evict_copies(s);
+	return err;
+}
+
+void store_keep(struct store *s, uint64_t job, uint32_t task)
+{
+	struct entry *e = find(s, job, task);
+
+	if (e != NULL)
+		set_origin(s, e, ORIGIN_OWN);
+}
+
+static void touch(struct entry_list *l, struct entry *e, int is_copy)
+{
+	if (is_copy) {
+		TAILQ_REMOVE(l, e, copy_link);
+		TAILQ_INSERT_TAIL(l, e, copy_link);
+	} else {
+		TAILQ_REMOVE(l, e, memory_link);
+		TAILQ_INSERT_TAIL(l, e, memory_link);
+	}
+}
+
 struct result *store_get(struct store *s, uint64_t job, uint32_t task)
 {
 	struct entry *e = find(s, job, task);
 
-	return e == NULL ? NULL : e->result;
+	if (e == NULL)
+		return NULL;
+	if (e->is_in_memory)
+		touch(&s->in_memory, e, 0);
+	if (e->origin == ORIGIN_COPY)
+		touch(&s->copies, e, 1);
+	return e->result;
 }
 
 void store_drop(struct store *s, uint64_t job, uint32_t task)
@@ -344,6 +506,14 @@ void store_drop(struct store *s, uint64_t job, uint32_t task)
 	struct entry *e = find(s, job, task);
 
 	if (e != NULL)
+		forget(s, e);
+}
+
+void store_drop_copy(struct store *s, uint64_t job, uint32_t task)
+{
+	struct entry *e = find(s, job, task);
+
+	if (e != NULL && e->origin != ORIGIN_OWN)
 		forget(s, e);
 }
 

@@ -1,8 +1,10 @@
 /*
- * store.h - results held by this worker: standard output and standard error of tasks, in memory or in files.
+ * store.h - results held by this worker: standard output and standard error of tasks, in memory or in files; those
+ * produced here, and copies of those of other workers.
  *
  * A result is shared (counted): who reads one keeps it alive although the scheduler has it dropped meanwhile.  Memory
- * is bounded by worker.result-memory; what does not fit is written to the spool.  Loop thread only.
+ * is bounded; for what does not fit those not used for the longest time are written to the spool.  Copies are bounded
+ * as well: those not used for the longest time go, and the owner of the store is told.  Loop thread only.
  */
 #ifndef WORKER_STORE_H
 #define WORKER_STORE_H
@@ -16,6 +18,7 @@
 #include "worker/spool.h"
 
 struct store;
+struct entry;
 
 enum stream { STREAM_RESULT, STREAM_STDERR, STREAMS };
 
@@ -35,6 +38,7 @@ struct blob {
 struct result {
 	unsigned refs;
 	struct store *store;
+	struct entry *entry; /* in the table; NULL: not held */
 	struct blob stream[STREAMS];
 };
 
@@ -42,11 +46,20 @@ struct store_totals {
 	uint64_t held; /* results in the table */
 	uint64_t held_bytes;
 	uint64_t spilled_bytes; /* of these, in the spool */
-	uint64_t memory_bytes;	/* in memory, fetched inputs included */
+	uint64_t memory_bytes;	/* in memory, those that are not held any more but used included */
+	uint64_t copies_bytes;	/* of held_bytes: copies that may go */
+};
+
+struct store_config {
+	struct spool *spool;
+	uint64_t memory_bytes;				      /* for results in memory */
+	uint64_t copies_bytes;				      /* for copies, in memory and in the spool */
+	void (*gone)(uint64_t job, uint32_t task, void *arg); /* a copy had to go; may be NULL */
+	void *arg;
 };
 
 /* Borrows the spool.  SC_NOMEM. */
-sc_err store_new(struct spool *spool, uint64_t memory_limit_bytes, struct store **out);
+sc_err store_new(const struct store_config *config, struct store **out);
 void store_free(struct store *s); /* every result has to be released before; NULL is fine */
 
 /* *out is an empty result, new. */
@@ -59,6 +72,9 @@ void result_unref(struct result *r); /* NULL is fine */
  * then SC_IO with errno set is possible.
  */
 sc_err result_take_buf(struct result *r, enum stream stream, struct buf *b);
+
+/* Make a stream of `from` one of r, whose own nobody reads; `from` has it no more. */
+void result_take_stream(struct result *r, enum stream stream, struct result *from);
 
 /* Refer to a file of n bytes; place is BLOB_FILE (taken) or BLOB_FOREIGN.  SC_NOMEM: an own file is removed. */
 sc_err result_take_file(struct result *r, enum stream stream, enum blob_place place, const char *path, uint64_t bytes);
@@ -75,10 +91,23 @@ int blob_write_to(const struct blob *b, int fd);
 /* Takes r, also on failure (SC_NOMEM); an older result of that task goes. */
 sc_err store_put(struct store *s, uint64_t job, uint32_t task, struct result *r);
 
+/*
+ * The same for a copy of another worker's.  Unless pinned it may go again when there are too many.  Nothing happens
+ * when a result of the task is held already, except that a copy is pinned when this one is.
+ */
+sc_err store_put_copy(struct store *s, uint64_t job, uint32_t task, struct result *r, int pinned);
+
+/* The copy of a task's result is none any more: it stays until it is dropped. */
+void store_keep(struct store *s, uint64_t job, uint32_t task);
+
+/* Write what was not used for the longest time to files, about n bytes; how many were.  Stops at a full disk. */
+uint64_t store_spill(struct store *s, uint64_t n_bytes);
+
 /* Borrowed, NULL when it is not held. */
 struct result *store_get(struct store *s, uint64_t job, uint32_t task);
 
 void store_drop(struct store *s, uint64_t job, uint32_t task);
+void store_drop_copy(struct store *s, uint64_t job, uint32_t task); /* unless it was produced here */
 void store_drop_job(struct store *s, uint64_t job);
 void store_clear(struct store *s);
 

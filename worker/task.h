@@ -31,14 +31,20 @@ enum task_place {
 struct task;
 struct input_fetch;
 
-/* An input of a task. */
+#define INPUT_HOLDERS_MAX 3u
+
+/* An input of a task, or what the scheduler wants to be copied here (mover.h). */
 struct input {
 	TAILQ_ENTRY(input) waiting; /* for the same fetch */
-	struct task *task;
-	struct input_fetch *fetch; /* NULL: not on its way */
-	struct result *result;	   /* shared; NULL: empty, or not there yet */
-	const char *holder;	   /* data address; "": nobody, the result is empty */
-	uint64_t bytes;		   /* as the scheduler has it */
+	struct task *task;	    /* NULL: the mover's */
+	struct input_fetch *fetch;  /* NULL: not on its way */
+	struct result *result;	    /* shared; NULL: empty, or not there yet */
+	uint64_t job;
+	const char *holders[INPUT_HOLDERS_MAX]; /* data addresses; borrowed from task->holders, or the mover's */
+	uint8_t n_holders;			/* 0: nobody has it, the result is empty */
+	uint8_t tried;				/* bits of holders that did not have it */
+	uint8_t stream;				/* STREAM_*: which of the result */
+	uint64_t bytes;				/* as the scheduler has it */
 	uint32_t number;
 	int failed;
 	int problem; /* errno: it failed on our side, whoever holds it */

@@ -32,6 +32,7 @@ struct task_queue {
 	struct task_list free;
 	unsigned n_free;
 	unsigned inputs_lost; /* fetching tasks marked input_lost */
+	int is_paused;	      /* nothing is started */
 	struct deadline answer_time;
 	int answers_due; /* that time has come */
 };
@@ -413,6 +414,33 @@ void queue_cancel_job(struct task_queue *q, uint64_t job)
 	}
 }
 
+/* What has not started is somebody else's. */
+static void give_back(struct task_queue *q)
+{
+	static const enum task_place places[] = {PLACE_FETCHING, PLACE_QUEUED};
+
+	for (int i = 0; i < 2; i++) {
+		struct task *t = TAILQ_FIRST(&q->at[places[i]]);
+
+		while (t != NULL) {
+			struct task *next = TAILQ_NEXT(t, link);
+
+			if (!t->silent)
+				task_event(q, t, EV_STOP, NULL);
+			t = next;
+		}
+	}
+}
+
+void queue_pause(struct task_queue *q, int is_paused)
+{
+	if (is_paused == q->is_paused)
+		return;
+	q->is_paused = is_paused;
+	answers_paused(q->p.answers, is_paused); /* first: what comes back must not be given to us again */
+	loop_wake(q->p.loop);
+}
+
 void queue_abandon_all(struct task_queue *q, int hard)
 {
 	for (int place = 0; place < PLACE_ENDED; place++) {
@@ -564,7 +592,10 @@ void queue_turn(struct task_queue *q)
 {
 	fetcher_turn(q->fetcher);
 	answer_lost_inputs(q);
-	start_some(q);
+	if (q->is_paused)
+		give_back(q);
+	else
+		start_some(q);
 	if (TAILQ_EMPTY(&q->fresh) && answers_are_empty(q->p.answers))
 		return;
 	if (!may_wait(q))

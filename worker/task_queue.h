@@ -47,6 +47,9 @@ void queue_cancel_job(struct task_queue *q, uint64_t job);
 /* The scheduler is gone, or we are going: end all tasks and answer for none.  hard: SIGKILL at once. */
 void queue_abandon_all(struct task_queue *q, int hard);
 
+/* Start nothing from now on, give back what has not started and tell the scheduler; or go on. */
+void queue_pause(struct task_queue *q, int is_paused);
+
 /* From executors: a task that was started has ended.  Takes o->result. */
 void queue_ended(struct task_queue *q, struct task *t, struct outcome *o);
 

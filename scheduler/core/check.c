@@ -50,6 +50,8 @@ static sc_err check_places(const struct core *c, const struct job *j, uint32_t t
 	if (t->holder != NO_WORKER &&
 	    (core_worker(c, t->holder) == NULL || !in_list(&c->workers[t->holder]->held, j, task)))
 		WRONG("job %" PRIu64 " task %u is not in its holder's list", j->id, task);
+	if ((t->flags & TASK_COPIED) != 0 && replica_first(c, j, task) == NULL)
+		WRONG("job %" PRIu64 " task %u has copies nobody knows of", j->id, task);
 	if (t->state == TASK_READY && !c->rescan && !is_queued(j, task))
 		WRONG("job %" PRIu64 " task %u is ready but in no queue", j->id, task);
 	return SC_OK;
@@ -143,7 +145,7 @@ static sc_err check_worker(const struct core *c, const struct worker *w, struct 
 
 		if (t->holder != w->number || t->pos != i)
 			WRONG("worker %s holds the output of a task that does not know of it", w->name);
-		held += t->result_bytes + (t->detail != NULL ? t->detail->stderr_bytes : 0);
+		held += task_held_bytes(t);
 	}
 	if (bits_has(&c->active, w->number) != (w->status == WORKER_ACTIVE))
 		WRONG("worker %s is %s, but counts as %s", w->name, const_name_WORKER(w->status),
@@ -160,6 +162,60 @@ static sc_err check_worker(const struct core *c, const struct worker *w, struct 
 		if (committed[r] != w->committed[r])
 			WRONG("worker %s: resource %u is committed wrongly", w->name, r);
 	return SC_OK;
+}
+
+/* Copies of a worker are of outputs another is the first holder of. */
+static sc_err check_copies(const struct core *c, const struct worker *w, size_t *n, struct buf *error)
+{
+	const struct replica *r;
+
+	LIST_FOREACH(r, &w->copies, of_worker)
+	{
+		const struct job *j = r->result->key.job;
+		uint32_t task = (uint32_t)r->result->key.task;
+		const struct task *t = &j->tasks[task];
+
+		if (r->worker != w->number || replica_at(c, j, task, w->number) != r)
+			WRONG("worker %s has a copy that does not know of it", w->name);
+		if (t->holder == NO_WORKER || t->holder == w->number)
+			WRONG("job %" PRIu64 " task %u has a copy, but no other holder", j->id, task);
+		++*n;
+	}
+	return SC_OK;
+}
+
+static sc_err check_replicas(const struct core *c, struct buf *error)
+{
+	size_t of_workers = 0, of_results = 0;
+	const struct copies *k;
+	const struct replica *r;
+	uint32_t moving = 0;
+	sc_err err = SC_OK;
+
+	for (uint32_t i = 1; i < c->workers_end && err == SC_OK; i++) {
+		if (c->workers[i] == NULL)
+			continue;
+		err = check_copies(c, c->workers[i], &of_workers, error);
+		moving += c->workers[i]->n_moving;
+	}
+	for (k = c->copies; k != NULL; k = k->hh.next) {
+		if ((k->key.job->tasks[k->key.task].flags & TASK_COPIED) == 0 || LIST_EMPTY(&k->holders))
+			WRONG("there are copies of a task that does not know of them");
+		LIST_FOREACH(r, &k->holders, of_result)
+		of_results++;
+	}
+	if (err == SC_OK && of_workers != of_results)
+		WRONG("workers have %zu copies, results %zu", of_workers, of_results);
+	for (uint32_t i = 0; i < c->n_moves && err == SC_OK; i++) {
+		const struct move *m = &c->moves[i];
+
+		if ((m->job->tasks[m->task].flags & TASK_DRAINING) == 0 || m->job->tasks[m->task].holder != m->from ||
+		    core_worker(c, m->to) == NULL)
+			WRONG("job %" PRIu64 " task %u is moved, but does not know of it", m->job->id, m->task);
+	}
+	if (err == SC_OK && moving != c->n_moves)
+		WRONG("%u outputs are moved, not %u", moving, c->n_moves);
+	return err;
 }
 
 /* Groups of a class, of jobs that are there and of those to be freed; workers of a namespace. */
@@ -245,5 +301,7 @@ sc_err core_check(const struct core *c, struct buf *error)
 	mem_free(ready);
 	if (err == SC_OK)
 		err = check_users(c, error);
+	if (err == SC_OK)
+		err = check_replicas(c, error);
 	return err;
 }

@@ -50,11 +50,15 @@ void core_free(struct core *c)
 		return;
 	bury(c);
 	HASH_CLEAR(hh, c->jobs_by_id);
+	HASH_CLEAR(hh, c->workers_by_name);
+	for (uint32_t i = 1; i < c->workers_end; i++) {
+		if (c->workers[i] != NULL)
+			replicas_lose(c, c->workers[i]);
+	}
 	while ((j = TAILQ_FIRST(&c->jobs)) != NULL) {
 		TAILQ_REMOVE(&c->jobs, j, link);
 		job_free(j);
 	}
-	HASH_CLEAR(hh, c->workers_by_name);
 	for (uint32_t i = 1; i < c->workers_end; i++)
 		worker_free(c->workers[i]);
 	mem_free(c->workers);
@@ -63,8 +67,10 @@ void core_free(struct core *c)
 	bits_fini(&c->touched);
 	bits_fini(&c->queued);
 	bits_fini(&c->reserved);
+	bits_fini(&c->draining);
 	requests_fini(&c->requests);
 	mem_free(c->delays);
+	mem_free(c->moves);
 	mem_free(c->actions);
 	mem_free(c->stack);
 	mem_free(c);
@@ -185,7 +191,7 @@ sc_err core_worker_add(struct core *c, const struct worker_spec *spec, uint64_t 
 	if (err == SC_OK &&
 	    (bits_reserve(&c->active, w->number + 1) != 0 || bits_reserve(&c->idle, w->number + 1) != 0 ||
 	     bits_reserve(&c->touched, w->number + 1) != 0 || bits_reserve(&c->reserved, w->number + 1) != 0 ||
-	     bits_reserve(&c->queued, w->number + 1) != 0))
+	     bits_reserve(&c->queued, w->number + 1) != 0 || bits_reserve(&c->draining, w->number + 1) != 0))
 		err = SC_NOMEM;
 	if (err != SC_OK) {
 		worker_free(w);
@@ -210,8 +216,24 @@ void core_worker_set_status(struct core *c, uint32_t number, unsigned status)
 
 	if (w == NULL)
 		return;
+	if (status == WORKER_ACTIVE && w->is_paused)
+		status = WORKER_PAUSED;
 	w->status = (uint8_t)status;
+	bits_set(&c->draining, number, status == WORKER_DRAINING);
+	w->move_after_us = w->move_pause_us = 0;
+	w->is_drained = 0;
 	room_update(c, w);
+}
+
+void core_worker_set_paused(struct core *c, uint32_t number, int is_paused)
+{
+	struct worker *w = core_worker(c, number);
+
+	if (w == NULL)
+		return;
+	w->is_paused = is_paused != 0;
+	if (w->status == WORKER_ACTIVE || w->status == WORKER_PAUSED)
+		core_worker_set_status(c, number, WORKER_ACTIVE);
 }
 
 sc_err core_namespace_set(struct core *c, struct slice name, const struct namespace_limits *limits)

@@ -42,6 +42,10 @@ enum action_kind {
 	ACTION_CANCEL,	   /* tell worker to stop job.task */
 	ACTION_WITHDRAW,   /* tell worker to give job.task back unless it has started */
 	ACTION_DROP,	   /* tell worker to drop the output of job.task */
+	ACTION_DROP_COPY,  /* the same, unless the worker has produced it itself since */
+	ACTION_KEEP,	   /* tell worker that its copy of the output of job.task is the output */
+	ACTION_REPLICATE,  /* tell worker to fetch the output of job.task */
+	ACTION_DRAINED,	   /* worker number `task` is drained, or not any more (no job) */
 	ACTION_JOB_ENDED,  /* all tasks of job have ended */
 	ACTION_JOB_FORGET, /* the job is gone: workers may forget it */
 };
@@ -81,8 +85,10 @@ sc_err core_worker_add(struct core *c, const struct worker_spec *spec, uint64_t 
 		       struct buf *error);
 /* It is gone: its tasks go back, results only it held are computed again if needed. */
 void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us);
-/* WORKER_ACTIVE, WORKER_DRAINING, WORKER_STOPPING. */
+/* WORKER_ACTIVE, WORKER_DRAINING, WORKER_STOPPING.  One that is active may count as paused. */
 void core_worker_set_status(struct core *c, uint32_t number, unsigned status);
+/* It is short of memory and wants nothing new for now, or that is over. */
+void core_worker_set_paused(struct core *c, uint32_t number, int is_paused);
 
 struct worker *core_worker(const struct core *c, uint32_t number); /* NULL: no such worker */
 struct worker *core_worker_by_name(const struct core *c, struct slice name);
@@ -124,6 +130,19 @@ sc_err core_task_stopped(struct core *c, uint32_t worker, struct job *j, uint32_
 /* The task could not start: these inputs are not at the workers they were said to be at (NO_WORKER: gone by now). */
 sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint32_t task, const uint32_t *inputs,
 			   const uint32_t *holders, size_t n, uint64_t now_us);
+
+/*
+ * The worker has fetched the output of a task and keeps it; or holds it no more, or could not fetch what it was asked
+ * to.  Whatever the state of the task is by now.  SC_UNEXPECTED: no such task or worker.
+ */
+sc_err core_replica_added(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t result_bytes,
+			  uint64_t stderr_bytes);
+sc_err core_replica_dropped(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t now_us);
+
+/* Who holds the output of a task, the first holder first; at most cap.  Their number. */
+size_t core_holders(const struct core *c, const struct job *j, uint32_t task, uint32_t *out, size_t cap);
+/* The one of them with this data address, or NO_WORKER. */
+uint32_t core_holder_at(const struct core *c, const struct job *j, uint32_t task, struct slice address);
 
 /* ---- the turn -- */
 

@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/ready.h"
+#include "scheduler/core/replica.h"
 
 TAILQ_HEAD(job_list, job);
 
@@ -15,6 +16,12 @@ struct delayed {
 	uint64_t due_us;
 	uint64_t job;
 	uint32_t task;
+};
+
+/* An output on its way from a worker that drains. */
+struct move {
+	struct job *job;
+	uint32_t task, from, to;
 };
 
 struct core {
@@ -31,6 +38,7 @@ struct core {
 	struct bits touched;  /* with more room than after the last round */
 	struct bits queued;   /* with tasks beyond what they can run at once */
 	struct bits reserved; /* kept free for a class */
+	struct bits draining; /* or drained */
 	uint64_t n_passes, n_rounds;
 	uint64_t probe_due_us; /* a group that must wait need not any more; UINT64_MAX: none does */
 	uint64_t now_us;       /* of the last round: what is reported belongs to about then */
@@ -47,6 +55,12 @@ struct core {
 
 	struct delayed *delays; /* heap, earliest first */
 	size_t n_delays, cap_delays;
+
+	struct copies *copies; /* of results that more than one worker holds */
+	struct move *moves;
+	uint32_t n_moves;
+	size_t cap_moves;
+	uint32_t move_cursor; /* who was asked last to take an output */
 
 	struct action *actions;
 	size_t n_actions, cap_actions;
@@ -93,6 +107,8 @@ void task_result_gone(struct core *c, struct job *j, uint32_t task);
 void task_recompute(struct core *c, struct job *j, uint32_t task);
 /* Forget what is held of its output, telling the holder when tell is set. */
 void task_drop_output(struct core *c, struct job *j, uint32_t task, int tell);
+/* What was lost is computed again if a task waits for it or a client wants it. */
+void task_recompute_if_needed(struct core *c, struct job *j, uint32_t task);
 void task_make_ready(struct core *c, struct job *j, uint32_t task);
 void job_update(struct core *c, struct job *j, uint64_t now_us);
 void job_reopen(struct core *c, struct job *j);
@@ -130,6 +146,19 @@ void gang_call_back(struct core *c, struct job *j, uint32_t task);
 void gang_fail(struct core *c, struct job *j, uint32_t task);
 /* The task has ended well: it may have been all the others waited for. */
 void gang_ended_one(struct core *c, struct job *j, uint32_t task);
+
+/* drain.c */
+/* Move on with what workers that drain hold; say which are drained. */
+void drain_step(struct core *c, uint64_t now_us);
+/* When to try again what could not be moved; UINT64_MAX: nothing waits for that. */
+uint64_t drain_due_us(const struct core *c);
+/* 1 when the worker was asked to take this output: it has it, or it has not. */
+int drain_arrived(struct core *c, const struct job *j, uint32_t task, uint32_t worker);
+int drain_failed(struct core *c, const struct job *j, uint32_t task, uint32_t worker, uint64_t now_us);
+/* If the first holder is going and another holds all of it, that one is it from now on: 1. */
+int drain_take_over(struct core *c, struct job *j, uint32_t task);
+void drain_forget_task(struct core *c, const struct job *j, uint32_t task);
+void drain_forget_worker(struct core *c, const struct worker *w);
 
 /* delays.c */
 sc_err core_delay(struct core *c, struct job *j, uint32_t task, uint64_t due_us);

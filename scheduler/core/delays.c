@@ -71,8 +71,9 @@ void core_wake_delayed(struct core *c, uint64_t now_us)
 uint64_t core_next_due_us(const struct core *c)
 {
 	uint64_t moving_us = core_balance_due_us(c), delayed_us = c->n_delays == 0 ? UINT64_MAX : c->delays[0].due_us;
+	uint64_t draining_us = drain_due_us(c), due_us = moving_us < delayed_us ? moving_us : delayed_us;
 
-	if (c->probe_due_us < delayed_us)
-		delayed_us = c->probe_due_us;
-	return moving_us < delayed_us ? moving_us : delayed_us;
+	if (c->probe_due_us < due_us)
+		due_us = c->probe_due_us;
+	return draining_us < due_us ? draining_us : due_us;
 }

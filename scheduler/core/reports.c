@@ -218,6 +218,7 @@ sc_err core_task_stopped(struct core *c, uint32_t worker, struct job *j, uint32_
 		task_event(c, j, task, EV_WITHDRAWN);
 		task_settle(c, j, task);
 	} else if (task_state_in_flight(j->tasks[task].state)) { /* nobody asked for it: somebody else may run it */
+		gang_call_back(c, j, task);
 		task_event(c, j, task, EV_WORKER_LOST);
 		task_settle(c, j, task);
 	}
@@ -241,8 +242,7 @@ static int count_crash(struct core *c, struct job *j, uint32_t task, enum task_e
 	return 1;
 }
 
-/* What was lost is computed again if a task waits for it or a client wants it. */
-static void recompute_if_needed(struct core *c, struct job *j, uint32_t task)
+void task_recompute_if_needed(struct core *c, struct job *j, uint32_t task)
 {
 	const struct task *t = &j->tasks[task];
 	int wanted =
@@ -291,9 +291,8 @@ sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint3
 		struct task *t = &j->tasks[inputs[i]];
 
 		/* Unless it is somewhere else by now. */
-		if (t->state != TASK_DONE || t->holder == NO_WORKER || t->holder != holders[i])
+		if (t->state != TASK_DONE || !replica_gone(c, j, inputs[i], holders[i], 1))
 			continue;
-		task_drop_output(c, j, inputs[i], 1);
 		if (!task_is_available(t))
 			task_result_gone(c, j, inputs[i]);
 	}
@@ -310,7 +309,7 @@ sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint3
 		task_fail(c, j, task, EV_CRASH_LIMIT);
 	}
 	for (size_t i = 0; i < n; i++) /* this task may have failed, and others wait for them still */
-		recompute_if_needed(c, j, inputs[i]);
+		task_recompute_if_needed(c, j, inputs[i]);
 	job_update(c, j, now_us);
 	return SC_OK;
 }
@@ -346,6 +345,7 @@ static void lose_outputs(struct core *c, const struct task_list *l)
 		int was_available = task_is_available(t);
 
 		t->holder = NO_WORKER;
+		replica_promote(c, l->v[i].job, l->v[i].task);
 		if (was_available && !task_is_available(t))
 			task_result_gone(c, l->v[i].job, l->v[i].task);
 	}
@@ -354,7 +354,7 @@ static void lose_outputs(struct core *c, const struct task_list *l)
 static void recompute_needed(struct core *c, const struct task_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		recompute_if_needed(c, l->v[i].job, l->v[i].task);
+		task_recompute_if_needed(c, l->v[i].job, l->v[i].task);
 }
 
 /* Nothing that was decided for it may reach a new worker that gets its number. */
@@ -378,6 +378,8 @@ void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 	for (size_t i = 0; i < w->in_flight.n; i++)
 		room_uncommit(c, w, w->in_flight.v[i].job, w->in_flight.v[i].task);
 	room_forget(c, w);
+	drain_forget_worker(c, w);
+	replicas_lose(c, w);
 	lose_outputs(c, &w->held); /* first: what follows may want to drop one */
 	take_back(c, &w->in_flight);
 	recompute_needed(c, &w->held);

@@ -94,4 +94,5 @@ void room_forget(struct core *c, struct worker *w)
 	bits_set(&c->idle, w->number, 0);
 	bits_set(&c->touched, w->number, 0);
 	bits_set(&c->queued, w->number, 0);
+	bits_set(&c->draining, w->number, 0);
 }

@@ -203,28 +203,37 @@ struct holders {
 	uint64_t bytes[HOLDERS_LOOKED_AT], total;
 };
 
-static void find_holders(const struct job *j, uint32_t task, struct holders *h)
+static void count_holder(struct holders *h, uint32_t who, uint64_t bytes)
+{
+	uint32_t k = 0;
+
+	while (k < h->n && h->who[k] != who)
+		k++;
+	if (k == HOLDERS_LOOKED_AT)
+		return;
+	if (k == h->n) {
+		h->who[h->n] = who;
+		h->bytes[h->n++] = 0;
+	}
+	h->bytes[k] += bytes;
+}
+
+static void find_holders(const struct core *c, const struct job *j, uint32_t task, struct holders *h)
 {
 	uint32_t n = job_n_inputs(j, task);
 
 	h->n = 0;
 	h->total = 0;
 	for (uint32_t e = 0; e < n && e < INPUTS_LOOKED_AT; e++) {
-		const struct task *i = &j->tasks[j->in[j->in_start[task] + e]];
-		uint32_t k = 0;
+		uint32_t input = j->in[j->in_start[task] + e];
+		const struct task *i = &j->tasks[input];
 
 		if (i->holder == NO_WORKER)
 			continue;
 		h->total += i->result_bytes;
-		while (k < h->n && h->who[k] != i->holder)
-			k++;
-		if (k == HOLDERS_LOOKED_AT)
-			continue;
-		if (k == h->n) {
-			h->who[h->n] = i->holder;
-			h->bytes[h->n++] = 0;
-		}
-		h->bytes[k] += i->result_bytes;
+		count_holder(h, i->holder, i->result_bytes);
+		for (const struct replica *r = replica_first(c, j, input); r != NULL; r = LIST_NEXT(r, of_result))
+			count_holder(h, r->worker, i->result_bytes);
 	}
 }
 
@@ -265,7 +274,7 @@ static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_
 	double best_us = 0.0;
 	uint64_t room;
 
-	find_holders(q->job, task, &h);
+	find_holders(c, q->job, task, &h);
 	for (uint32_t k = 0; k < h.n; k++) {
 		double us;
 
@@ -583,6 +592,7 @@ void core_schedule(struct core *c, uint64_t now_us)
 	c->now_us = now_us;
 	core_wake_delayed(c, now_us);
 	core_wake_probed(c);
+	drain_step(c, now_us);
 	if (c->rescan)
 		enter_again(c);
 	release_unneeded(c);

@@ -44,10 +44,12 @@ enum task_event {
 const char *task_event_text(unsigned event);
 const char *task_event_name(unsigned event);
 
-#define TASK_QUEUED  0x01u /* has an entry in the heap of its ready queue, perhaps a stale one */
-#define TASK_DELAYED 0x02u /* waits for its retry delay */
-#define TASK_MOVING  0x08u /* its worker was asked to give it back */
-#define TASK_WANTED  0x04u /* its result shall be there: compute it again when lost */
+#define TASK_QUEUED   0x01u /* has an entry in the heap of its ready queue, perhaps a stale one */
+#define TASK_DELAYED  0x02u /* waits for its retry delay */
+#define TASK_MOVING   0x08u /* its worker was asked to give it back */
+#define TASK_WANTED   0x04u /* its result shall be there: compute it again when lost */
+#define TASK_DRAINING 0x40u /* a worker was asked to take its output from one that drains */
+#define TASK_COPIED   0x80u /* more than one worker holds its result: replica.h */
 
 /* Two bits of the flags: which alternative of its request the worker was given it with. */
 #define TASK_ALTERNATIVE_SHIFT 4u

@@ -74,8 +74,10 @@ void task_drop_output(struct core *c, struct job *j, uint32_t task, int tell)
 	if (t->holder == NO_WORKER)
 		return;
 	w = c->workers[t->holder];
+	drain_forget_task(c, j, task);
+	replicas_drop(c, j, task, tell);
 	task_list_remove(&w->held, j, task);
-	w->held_bytes -= t->result_bytes + (t->detail != NULL ? t->detail->stderr_bytes : 0);
+	w->held_bytes -= task_held_bytes(t);
 	if (tell)
 		core_act(c, ACTION_DROP, t->holder, j, task);
 	t->holder = NO_WORKER;

@@ -6,12 +6,15 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/hash.h"
 #include "base/slice.h"
 #include "proto/sched_error.h"
 #include "scheduler/core/request.h"
 #include "scheduler/core/task.h"
+
+struct replica;
 
 /* Entries of task_refs know their place: task->pos. */
 struct task_list {
@@ -35,8 +38,14 @@ struct worker {
 	struct request_class *reserved;	   /* what this class needs is kept free; NULL: nothing is ... */
 	uint32_t reserved_alternative;	   /* ... in this way */
 	struct task_list in_flight;	   /* has to be answered for by this worker */
-	struct task_list held;		   /* outputs it holds */
+	struct task_list held;		   /* outputs of which it is the first holder */
 	uint64_t held_bytes;
+	LIST_HEAD(, replica) copies; /* results of which it holds a copy (replica.h) */
+	uint8_t is_paused;	     /* short of memory: active again when that is over */
+	uint8_t is_drained;	     /* it drains and has nothing left */
+	uint32_t n_moving;	     /* outputs on their way to another, while it drains */
+	uint64_t move_after_us;	     /* the last was not to be moved: go on then */
+	uint64_t move_pause_us;
 	uint64_t n_ended;      /* tasks it has answered for */
 	uint64_t answered_us;  /* when it answered last, or got something after it had nothing */
 	float mean_us;	       /* run time of its tasks, moving average */

@@ -23,7 +23,7 @@ static void begin(void)
 	dir = dir_new();
 	buf_init(&error, 0);
 	cr_assert_eq(spool_init(&spool, dir, &error), SC_OK);
-	cr_assert_eq(store_new(&spool, 1u << 20, &s), SC_OK);
+	cr_assert_eq(store_new(&(struct store_config){.spool = &spool, .memory_bytes = 1u << 20}, &s), SC_OK);
 	capture_init(&c);
 	cr_assert_eq(capture_open(&c, &writer), 0);
 }

@@ -83,7 +83,7 @@ static void begin(void)
 	resources_init(&resources, 2);
 	buf_init(&error, 0);
 	cr_assert_eq(jobs_new(&jobs), SC_OK);
-	cr_assert_eq(store_new(&spool, 1000, &store), SC_OK);
+	cr_assert_eq(store_new(&(struct store_config){.spool = &spool, .memory_bytes = 1000}, &store), SC_OK);
 	cr_assert_eq(answers_new(&answers), SC_OK);
 	parts = (struct queue_parts){l, deadlines, &resources, jobs, store, answers};
 	cr_assert_eq(queue_new(&parts, &q), SC_OK);
