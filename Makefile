@@ -268,9 +268,13 @@ test-tsan:
 
 # ---- benchmarks -------------------------------------------------------------------------------------------------
 
-.PHONY: bench bench-info bench-peers soak
+.PHONY: bench bench-graph bench-info bench-peers soak
 bench: all
 	@for s in latency exec noop; do $(BIN)/sched-bench $$s || exit 1; done
+
+# Graphs of tasks that do nothing: what is promised of scheduling, and how costs grow; docs/performance.md has its tables.
+bench-graph: all
+	$(Q)bench/graph_series.py $(BIN)
 
 # Cluster info: what is promised, and how costs grow.  Ten minutes; docs/cluster-info.md has its tables.
 bench-info: all
@@ -351,6 +355,7 @@ make [BUILD=release|debug|asan|tsan] [V=1] [TARGET]
   test-asan       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
   test-tsan       unit tests under ThreadSanitizer
   bench           latency, exec and noop, a JSON object per figure
+  bench-graph     what scheduling a task costs, graph by graph, and how that grows; two minutes
   bench-info      what is promised of cluster info, and how its costs grow; ten minutes
   bench-peers     cluster info against other schedulers, with a table; WORKERS=800 CLIENTS=800 INTERVAL_MS=2000
   fuzz            libFuzzer targets; FUZZ=NAME: one; SECONDS=30: for each
