@@ -30,6 +30,7 @@ struct refusal {
 struct outbox {
 	uint32_t *next; /* per action: the next one of its worker */
 	size_t cap_next;
+	STAILQ_HEAD(, worker_peer) touched; /* those that have actions in this turn */
 	/* the message being put together */
 	struct column_writer task, attempt, n_inputs, input, input_bytes, input_holder, alternative, n_more,
 		more_holder;
@@ -54,6 +55,7 @@ sc_err outbox_new(struct outbox **out)
 
 	if (o == NULL)
 		return SC_NOMEM;
+	STAILQ_INIT(&o->touched);
 	column_writer_init(&o->task);
 	column_writer_init(&o->attempt);
 	column_writer_init(&o->n_inputs);
@@ -475,6 +477,7 @@ static void chain(struct scheduler *s, uint32_t i, uint32_t worker)
 	o->next[i] = NO_ACTION;
 	if (!p->is_touched) {
 		p->is_touched = 1;
+		STAILQ_INSERT_TAIL(&o->touched, p, touched_link);
 		p->first_action = i;
 	} else {
 		o->next[p->last_action] = i;
@@ -523,9 +526,10 @@ void outbox_dispatch(struct scheduler *s)
 	for (uint32_t i = 0; i < n; i++) /* first: somebody waits for it */
 		if (actions[i].kind == ACTION_JOB_ENDED)
 			watch_job_ended(s, actions[i].job);
-	TAILQ_FOREACH (p, &s->workers, link)
-		if (p->is_touched)
-			write_worker(s, p, actions);
+	while ((p = STAILQ_FIRST(&o->touched)) != NULL) {
+		STAILQ_REMOVE_HEAD(&o->touched, touched_link);
+		write_worker(s, p, actions);
+	}
 	for (uint32_t i = 0; i < n; i++)
 		if (actions[i].kind == ACTION_JOB_FORGET)
 			forget_job(s, actions[i].job);

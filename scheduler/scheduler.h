@@ -48,6 +48,7 @@ struct worker_peer {
 	/* this turn's actions for it: indices into the core's array, chained by outbox */
 	uint32_t first_action, last_action;
 	int is_touched;
+	STAILQ_ENTRY(worker_peer) touched_link;
 };
 
 struct watch;

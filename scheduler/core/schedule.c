@@ -7,11 +7,11 @@
  * included.  A first pass fills what is free; a second, only when nothing ready fits anywhere any more, queues some
  * work ahead at each worker so that it need not wait for the next round trip.
  *
- * A message costs the scheduler as much as some short tasks take.  When n tasks of m us are dealt out k to a worker,
- * the messages take n / k times MESSAGE_US, and the last worker is done k * m after that: together least when k is the
- * square root of n * MESSAGE_US / m.  So many short tasks go to a worker at once though others are idle, and one with
- * inputs goes where something goes anyway unless it has to wait there for longer than k * m.  From milliseconds on k is
- * one, or few enough.
+ * A message costs the scheduler as much as some short tasks take.  When n tasks of m us are left and messages are
+ * written one after the other, each worker begins MESSAGE_US after the one before; all end at the same time, and as
+ * soon as they can, when the next one is given sqrt(2 * n * MESSAGE_US / m) of them.  So many short tasks go to a
+ * worker at once though others are idle, and one with inputs goes where something goes anyway unless it has to wait
+ * there for longer than so many take.  From milliseconds on it is one, or few enough.
  *
  * A class that is passed over while workers have all it asks for, only never at the same time, would starve behind
  * smaller requests: after a while one worker is reserved for it, which takes nothing less urgent until there is enough.
@@ -28,7 +28,7 @@
 #define HOLDERS_LOOKED_AT 16u
 #define INPUTS_LOOKED_AT  256u
 #define QUEUED_IN_TURN	  16u	 /* tasks of a namespace queued ahead before another has its turn */
-#define MESSAGE_US	  10.0	 /* what it takes to give something to one more worker and to hear of it */
+#define MESSAGE_US	  15.0	 /* what it takes to give something to one more worker and to hear of it */
 #define BYTES_PER_US	  1000.0 /* that move between workers, until it was measured: 1 GB/s */
 
 struct pass {
@@ -421,7 +421,7 @@ static double batch_of(const struct request_class *cl, float mean_us)
 {
 	if (mean_us < 0.0f)
 		return 1.0;
-	return sqrt((double)cl->n_ready * MESSAGE_US / (mean_us < 1.0f ? 1.0 : (double)mean_us));
+	return sqrt(2.0 * (double)cl->n_ready * MESSAGE_US / (mean_us < 1.0f ? 1.0 : (double)mean_us));
 }
 
 /* A worker that is given something is given a batch, if there is place to queue it. */
