@@ -70,13 +70,15 @@ CTL_SRC    := $(call src,client/ctl)
 BENCH_SRC  := $(call src,bench)
 
 PROGRAMS := $(BIN)/sched $(BIN)/sched-worker $(BIN)/schedctl $(BIN)/sched-bench
+# functions for benchmarks of `call` tasks, beside sched-bench
+BENCH_MODULES := $(patsubst bench/modules/%.c,$(BIN)/%.so,$(wildcard bench/modules/*.c))
 CLIENT_A  := $(LIB)/libsched-client.a
 CLIENT_SO := $(LIB)/libsched-client.so
 SONAME    := libsched-client.so.0
 
 .DEFAULT_GOAL := all
 .PHONY: all help clean
-all: $(PROGRAMS) $(CLIENT_A) $(CLIENT_SO)
+all: $(PROGRAMS) $(CLIENT_A) $(CLIENT_SO) $(BENCH_MODULES)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
@@ -152,6 +154,11 @@ EXAMPLE_MODULES := $(patsubst %.c,build/%.so,$(wildcard examples/*/*.c))
 TEST_MODULES    := $(patsubst tests/modules/%.c,$(TST)/modules/%.so,$(wildcard tests/modules/*.c))
 
 build/examples/%.so: examples/%.c
+	$(call say,MOD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(WARN) -std=gnu17 -O2 -g -fPIC -shared -Iworker -Iproto -MMD -MP $(CFLAGS) -o $@ $<
+
+$(BIN)/%.so: bench/modules/%.c
 	$(call say,MOD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(WARN) -std=gnu17 -O2 -g -fPIC -shared -Iworker -Iproto -MMD -MP $(CFLAGS) -o $@ $<

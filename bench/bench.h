@@ -30,8 +30,8 @@ struct scenario {
 	struct param params[PARAMS_MAX];      /* up to the first without a name */
 };
 
-extern struct scenario scenario_latency, scenario_exec, scenario_noop, scenario_array, scenario_info, scenario_sim,
-	scenario_graph;
+extern struct scenario scenario_latency, scenario_exec, scenario_noop, scenario_array, scenario_call, scenario_info,
+	scenario_sim, scenario_graph;
 
 uint64_t param(const struct scenario *s, const char *name);
 const char *param_text(const struct scenario *s, const char *name);
@@ -49,6 +49,9 @@ struct bench_cluster {
 	struct sc_client *client;
 };
 
+/* The path of what is built beside sched-bench. */
+void bench_path(const char *name, char *out, size_t cap);
+
 /* The binaries are those beside sched-bench itself.  Says on standard error what went wrong; -1 then. */
 int bench_cluster_start(struct bench_cluster *c, size_t n_workers, unsigned slots);
 void bench_cluster_stop(struct bench_cluster *c);
@@ -57,6 +60,7 @@ void bench_cluster_stop(struct bench_cluster *c);
 uint64_t process_rss_bytes(pid_t pid);
 uint64_t process_peak_bytes(pid_t pid);
 uint64_t process_cpu_us(pid_t pid);
+uint64_t process_children_cpu_us(pid_t pid); /* those it has waited for */
 
 /* Submit a job of one group and wait for its end; 0 and *us, or -1 after saying what went wrong. */
 int bench_run_group(struct bench_cluster *c, const struct sc_group_spec *g, uint64_t *us);

@@ -23,8 +23,7 @@
 #define READY_US (20 * (uint64_t)US_PER_S)
 #define ARGV_MAX 16
 
-/* The path of a program beside this one. */
-static void program_path(const char *name, char *out, size_t cap)
+void bench_path(const char *name, char *out, size_t cap)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -68,7 +67,7 @@ static pid_t start(const struct bench_cluster *c, const char *name, char *const 
 	int out[2];
 	pid_t pid;
 
-	program_path(name, path, sizeof(path));
+	bench_path(name, path, sizeof(path));
 	snprintf(log, sizeof(log), "%s/log", c->dir);
 	if (pipe2(out, O_CLOEXEC) != 0)
 		return -1;
@@ -208,6 +207,14 @@ uint64_t descriptors_raise(void)
 	l.rlim_cur = l.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &l);
 	return l.rlim_max;
+}
+
+uint64_t process_children_cpu_us(pid_t pid)
+{
+	uint64_t ticks =
+		proc_field(pid, "stat", 15) + proc_field(pid, "stat", 16); /* our programs' names have no space */
+
+	return ticks * US_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
 int bench_run_group(struct bench_cluster *c, const struct sc_group_spec *g, uint64_t *us)

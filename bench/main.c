@@ -10,7 +10,7 @@
 #define EXIT_USAGE 2
 
 static struct scenario *const scenarios[] = {&scenario_latency, &scenario_exec, &scenario_noop, &scenario_array,
-					     &scenario_info,	&scenario_sim,	&scenario_graph};
+					     &scenario_call,	&scenario_info, &scenario_sim,	&scenario_graph};
 
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
