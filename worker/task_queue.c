@@ -11,7 +11,7 @@
 #define KINDS		4
 #define RUNNING_MAX	4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
 #define STARTS_PER_TURN 256u  /* processes, so that the connection is not left alone for long */
-#define ANSWER_DELAY_US 3000u /* answers wait for each other this long while there is more to do */
+#define ANSWER_DELAY_US 5000u /* answers wait for each other this long while there is more to do */
 #define FREE_TASKS_MAX	4096u /* kept for reuse */
 
 enum task_event { EV_INPUTS_HERE, EV_INPUTS_LOST, EV_START, EV_END, EV_STOP, TASK_EVENTS };
