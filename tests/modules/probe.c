@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 sc_task_fn echo, describe, nothing, fails, fails_plainly, crashes, crashes_once, exits, hangs, large, joins,
-	same_process;
+	same_process, number, twice, adds;
 
 int echo(sc_task *t)
 {
@@ -121,4 +121,45 @@ int same_process(sc_task *t)
 	char text[64];
 
 	return sc_task_set_result(t, text, (size_t)snprintf(text, sizeof(text), "%d %d", (int)getpid(), ++calls));
+}
+
+static int set_number(sc_task *t, unsigned long long n)
+{
+	char text[24];
+
+	return sc_task_set_result(t, text, (size_t)snprintf(text, sizeof(text), "%llu", n));
+}
+
+/* The decimal number of an input; inputs are not terminated. */
+static unsigned long long number_of(sc_task *t, size_t i)
+{
+	unsigned long long sum = 0;
+	size_t n;
+	const char *p = sc_task_input(t, i, &n);
+
+	for (size_t k = 0; p != NULL && k < n; k++)
+		sum = sum * 10 + (unsigned long long)(p[k] - '0');
+	return sum;
+}
+
+/* Its index. */
+int number(sc_task *t)
+{
+	return set_number(t, sc_task_index(t));
+}
+
+/* Twice its input. */
+int twice(sc_task *t)
+{
+	return set_number(t, 2 * number_of(t, 0));
+}
+
+/* The sum of its inputs. */
+int adds(sc_task *t)
+{
+	unsigned long long sum = 0;
+
+	for (size_t i = 0; i < sc_task_n_inputs(t); i++)
+		sum += number_of(t, i);
+	return set_number(t, sum);
 }
