@@ -298,6 +298,8 @@ REQUEST_IS_FIRST(result_places);
 REQUEST_IS_FIRST(worker_rows);
 REQUEST_IS_FIRST(info_update);
 REQUEST_IS_FIRST(stats_rows);
+REQUEST_IS_FIRST(namespace_rows);
+REQUEST_IS_FIRST(group_rows);
 REQUEST_IS_FIRST(data_part);
 
 static void on_welcome(struct link *l, const struct msg *m)
@@ -394,6 +396,8 @@ static sc_err on_message(struct conn *conn, const struct msg *m, void *arg)
 	case MSG_worker_rows:
 	case MSG_info_update:
 	case MSG_stats_rows:
+	case MSG_namespace_rows:
+	case MSG_group_rows:
 	case MSG_data_part:
 		on_answer(l, m);
 		return SC_OK;

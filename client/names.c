@@ -13,6 +13,7 @@
 	_Static_assert((int)SC_WORKER_##name == (int)WORKER_##name, "sched_client.h: sc_worker_status")
 #define SAME_KIND(name)		_Static_assert((int)SC_KIND_##name == (int)KIND_##name, "sched_client.h: sc_kind")
 #define SAME_FAIL(name)		_Static_assert((int)SC_FAIL_##name == (int)FAIL_##name, "sched_client.h: sc_fail")
+#define SAME_NAMESPACE(name)	/* not in the public header */
 #define SAME_GROUP(name)	_Static_assert((int)SC_GROUP_##name == (int)GROUP_##name, "sched_client.h: sc_group_flag")
 #define SAME_FEATURE(name)	_Static_assert(1, "of no concern to programs")
 #define SAME_INFO_SECTION(name) _Static_assert(1, "of no concern to programs")

@@ -177,6 +177,29 @@ sc_err sc_client_drain_worker(struct sc_client *client, const char *name, int un
 	return run_simple(&c, NULL);
 }
 
+sc_err sc_client_set_namespace(struct sc_client *client, const char *name, const struct sc_namespace_change *change)
+{
+	struct msg_namespace_set *m;
+	struct call c;
+
+	call_init(&c, client, MSG_namespace_set, MSG_ok);
+	m = &c.request.u.namespace_set;
+	m->name = slice_of(name);
+	if (change->weight != SC_NAMESPACE_SAME) {
+		m->fields |= NAMESPACE_WEIGHT;
+		m->weight = change->weight;
+	}
+	if (change->max_tasks != SC_NAMESPACE_SAME) { /* as it travels, 0 is none */
+		m->fields |= NAMESPACE_MAX_TASKS;
+		m->max_tasks = change->max_tasks == UINT64_MAX ? 0 : change->max_tasks + 1;
+	}
+	if (change->max_cpus != SC_NAMESPACE_SAME) {
+		m->fields |= NAMESPACE_MAX_CPUS;
+		m->max_cpus = change->max_cpus == UINT64_MAX ? 0 : change->max_cpus + 1;
+	}
+	return run_simple(&c, NULL);
+}
+
 sc_err sc_client_stop_worker(struct sc_client *client, const char *name)
 {
 	struct call c;

@@ -1,111 +1,13 @@
-/*
- * rows.c - lists of jobs, tasks and workers, page by page, and everything about one task.
- *
- * A page is kept as the scheduler encoded it and read row by row.  Its texts are copied, with terminators, into one
- * block per page.  Columns that are shorter than the first of them read as 0 or "".
- */
+/* rows.c - lists of jobs, tasks and workers, page by page, and everything about one task. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "client/client.h"
 #include "client/link.h"
+#include "client/pages.h"
 
-#define PAGE_ROWS    1000u
-#define COLUMNS_MAX  16
-#define TEXTS_MAX    8
 #define INPUTS_SHOWN 100u
-
-/* What all iterators have in common. */
-struct pages {
-	struct sc_client *client;
-	struct msg_decoder *decoder;
-	struct call call;
-	int call_is_there;
-	struct msg page;
-	struct column_reader columns[COLUMNS_MAX];
-	size_t row, n_rows;
-	char *texts; /* of the page, terminated */
-	size_t texts_used;
-	int at_end; /* no further pages */
-};
-
-static void pages_fini(struct pages *p)
-{
-	if (p->call_is_there)
-		call_fini(&p->call);
-	msg_decoder_free(p->decoder);
-	mem_free(p->texts);
-}
-
-static sc_err pages_init(struct pages *p, struct sc_client *client)
-{
-	p->client = client;
-	if (msg_decoder_new(&p->decoder) != SC_OK)
-		return client_error(SC_NOMEM, "%s", sc_err_text(SC_NOMEM));
-	return SC_OK;
-}
-
-/* Begin to ask for the next page; the caller fills in p->call.request and calls pages_read(). */
-static void pages_ask(struct pages *p, msg_type request, msg_type answer)
-{
-	if (p->call_is_there)
-		call_fini(&p->call);
-	call_init(&p->call, p->client, request, answer);
-	p->call_is_there = 1;
-}
-
-static sc_err pages_read(struct pages *p)
-{
-	sc_err err = call_run(&p->call);
-
-	if (err == SC_OK)
-		err = call_decode(&p->call, p->decoder, &p->page);
-	if (err != SC_OK)
-		p->at_end = 1;
-	return err;
-}
-
-/* Begin reading the page: its columns, the first of which says how many rows there are, and room for its texts. */
-static sc_err pages_open(struct pages *p, const struct column *const *columns, size_t n_columns,
-			 const struct slices *const *texts, size_t n_texts)
-{
-	size_t room = 1;
-	char *block;
-
-	p->row = 0;
-	p->n_rows = columns[0]->count;
-	for (size_t i = 0; i < n_columns; i++)
-		column_read(&p->columns[i], columns[i]);
-	for (size_t i = 0; i < n_texts; i++)
-		for (size_t k = 0; k < texts[i]->n; k++)
-			room += texts[i]->v[k].n + 1;
-	block = mem_malloc(room);
-	if (block == NULL)
-		return client_error(SC_NOMEM, "%s", sc_err_text(SC_NOMEM));
-	mem_free(p->texts);
-	p->texts = block;
-	p->texts_used = 0;
-	return SC_OK;
-}
-
-static const char *copy_text(char *block, size_t *used, struct slice s)
-{
-	char *at = block + *used;
-
-	memcpy(at, s.p, s.n);
-	at[s.n] = '\0';
-	*used += s.n + 1;
-	return at;
-}
-
-/* The text of this row; each may be asked for once. */
-static const char *pages_text(struct pages *p, const struct slices *texts)
-{
-	return p->row < texts->n ? copy_text(p->texts, &p->texts_used, texts->v[p->row]) : "";
-}
-
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
 
@@ -448,18 +350,18 @@ static void fill_info(struct info *f, const struct msg_task_info *m)
 		.n_inputs = m->n_inputs,
 		.n_consumers = m->n_consumers,
 	};
-	t->key = copy_text(f->texts, &used, m->key);
-	t->group = copy_text(f->texts, &used, m->group);
-	t->reason = copy_text(f->texts, &used, m->reason);
-	t->explain = copy_text(f->texts, &used, m->explain);
-	t->worker = copy_text(f->texts, &used, m->worker);
-	t->text = copy_text(f->texts, &used, m->text);
-	t->request = copy_text(f->texts, &used, m->request_text);
-	t->stderr_tail = (struct sc_bytes){copy_text(f->texts, &used, m->stderr_tail), m->stderr_tail.n};
-	t->item = (struct sc_bytes){copy_text(f->texts, &used, m->item), m->item.n};
+	t->key = pages_copy_text(f->texts, &used, m->key);
+	t->group = pages_copy_text(f->texts, &used, m->group);
+	t->reason = pages_copy_text(f->texts, &used, m->reason);
+	t->explain = pages_copy_text(f->texts, &used, m->explain);
+	t->worker = pages_copy_text(f->texts, &used, m->worker);
+	t->text = pages_copy_text(f->texts, &used, m->text);
+	t->request = pages_copy_text(f->texts, &used, m->request_text);
+	t->stderr_tail = (struct sc_bytes){pages_copy_text(f->texts, &used, m->stderr_tail), m->stderr_tail.n};
+	t->item = (struct sc_bytes){pages_copy_text(f->texts, &used, m->item), m->item.n};
 	t->inputs = f->inputs;
 	for (size_t i = 0; i < m->inputs.n && i < INPUTS_SHOWN; i++)
-		f->inputs[t->n_inputs_shown++] = copy_text(f->texts, &used, m->inputs.v[i]);
+		f->inputs[t->n_inputs_shown++] = pages_copy_text(f->texts, &used, m->inputs.v[i]);
 }
 
 sc_err sc_client_show_task(struct sc_client *client, uint64_t job_id, const char *key, struct sc_task_info **out)

@@ -548,6 +548,57 @@ SC_API sc_err sc_client_retry(struct sc_client *client, uint64_t job_id, const c
 SC_API sc_err sc_client_drain_worker(struct sc_client *client, const char *name, int undo);
 SC_API sc_err sc_client_stop_worker(struct sc_client *client, const char *name);
 
+/* ---- namespaces, groups of a job -------------------------------------------------------------------------------- */
+
+/* A namespace.  Borrowed until the next row or sc_namespaces_free(). */
+struct sc_namespace_row {
+	const char *name;
+	uint64_t weight;    /* its share of the room, thousandths of the usual */
+	uint64_t max_tasks; /* it may have at workers; UINT64_MAX: no limit */
+	uint64_t max_cpus;  /* these may take, ten-thousandths; UINT64_MAX: no limit */
+	uint64_t tasks;	    /* it has at workers */
+	uint64_t cpus;	    /* these take, ten-thousandths */
+	uint64_t ready;	    /* tasks that wait for room */
+	uint64_t workers;   /* reserved for it */
+};
+
+struct sc_namespaces; /* opaque */
+
+/* Those in use and those that differ from the usual; as sc_client_list_workers(). */
+SC_API sc_err sc_client_list_namespaces(struct sc_client *client, struct sc_namespaces **out);
+SC_API sc_err sc_namespaces_next(struct sc_namespaces *namespaces, const struct sc_namespace_row **row);
+SC_API void sc_namespaces_free(struct sc_namespaces *namespaces); /* NULL is fine */
+
+#define SC_NAMESPACE_SAME (UINT64_MAX - 1) /* leave it as it is */
+
+/* As in struct sc_namespace_row. */
+struct sc_namespace_change {
+	uint64_t weight, max_tasks, max_cpus;
+};
+
+/* SC_INVALID (the name, the weight), SC_DENIED (a client inside a task), SC_LIMIT. */
+SC_API sc_err sc_client_set_namespace(struct sc_client *client, const char *name,
+				      const struct sc_namespace_change *change);
+
+/* How the tasks of a group fare.  Borrowed until the next row or sc_groups_free(). */
+struct sc_group_row {
+	const char *name;
+	const char *resources; /* each task asks for */
+	uint64_t n_tasks;
+	uint64_t n_runs; /* that ended well, of which are the next three */
+	uint64_t run_min_us, run_mean_us, run_max_us;
+	uint64_t n_waits;      /* times a task was ready */
+	uint64_t wait_mean_us; /* from then until it started, or now */
+	uint64_t moved_bytes;  /* of inputs that were elsewhere */
+};
+
+struct sc_groups; /* opaque */
+
+/* In their order; as sc_client_list_workers().  SC_NOT_FOUND: no such job. */
+SC_API sc_err sc_client_list_groups(struct sc_client *client, uint64_t job_id, struct sc_groups **out);
+SC_API sc_err sc_groups_next(struct sc_groups *groups, const struct sc_group_row **row);
+SC_API void sc_groups_free(struct sc_groups *groups); /* NULL is fine */
+
 /* End the scheduler; workers: all workers as well. */
 SC_API sc_err sc_client_shutdown(struct sc_client *client, int workers);
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "scheduler/info_link.h"
+#include "scheduler/namespaces.h"
 #include "scheduler/scheduler.h"
 
 /* How each message of the table is taken from a client: FROM_x for the sender x in messages.def. */
@@ -229,6 +230,23 @@ static sc_err on_worker_stop(struct client_peer *p, const struct msg_worker_stop
 	}
 	log_info("client", "worker-stopped", "peer=%s worker=%s", conn_peer(p->conn), w->name);
 	return answer_ok(p, m->request, w->in_flight.n);
+}
+
+static sc_err on_namespace_list(struct client_peer *p, const struct msg_namespace_list *m)
+{
+	return namespaces_report(p->scheduler, p->conn, m);
+}
+
+static sc_err on_namespace_set(struct client_peer *p, const struct msg_namespace_set *m)
+{
+	if (p->is_worker_client)
+		return refuse(p, m->request, SC_DENIED, "a task may not change namespaces");
+	return namespaces_change(p->scheduler, p->conn, m);
+}
+
+static sc_err on_group_list(struct client_peer *p, const struct msg_group_list *m)
+{
+	return report_groups(p->scheduler, p->conn, m);
 }
 
 static sc_err on_shutdown(struct client_peer *p, const struct msg_shutdown *m)

@@ -172,7 +172,7 @@ static int serve(struct daemon *d, const struct arguments *a, const char *access
 	sc_err err = loop_new(&d->loop);
 
 	if (err == SC_OK)
-		err = scheduler_new(d->loop, &d->options, &d->access, &d->scheduler);
+		err = scheduler_new(d->loop, &d->options, &d->access, &d->scheduler, error);
 	if (err == SC_OK)
 		err = loop_on_signal(d->loop, SIGTERM, on_terminate, d);
 	if (err == SC_OK)
@@ -182,7 +182,7 @@ static int serve(struct daemon *d, const struct arguments *a, const char *access
 	if (err == SC_OK)
 		err = access_publish(d->lock, &d->access, error);
 	if (err != SC_OK)
-		return complain(error, err, err == SC_INVALID ? EXIT_USAGE : EXIT_UNREACHABLE);
+		return complain(error, err, err == SC_INVALID || err == SC_LIMIT ? EXIT_USAGE : EXIT_UNREACHABLE);
 	printf("ready");
 	for (size_t i = 0; i < d->access.n_addresses; i++)
 		printf(" address=%s", d->access.addresses[i]);

@@ -9,106 +9,13 @@
 
 #include "base/mem.h"
 #include "proto/column.h"
+#include "scheduler/rows.h"
 #include "scheduler/scheduler.h"
 
-#define ROWS_MAX   1000u
 #define PLACES_MAX 65536u
 #define SCAN_MAX   1000000u
 
-#define ROWS_PER_MESSAGE 10u  /* writing so many rows is as much work as a small message, see conn_charge() */
-#define EXPLAIN_COST	 100u /* and so is a hundredth of explaining one task */
-
-/* ---- rows in the making --------------------------------------------------------------------------------------- */
-
-#define COLUMNS_MAX 16
-#define TEXTS_MAX   8
-
-/* Columns of numbers and of texts of one answer.  Texts are borrowed, or kept in `bytes` (added with text_copy). */
-struct rows {
-	struct column_writer columns[COLUMNS_MAX];
-	struct slice *texts[TEXTS_MAX];
-	size_t n_texts[TEXTS_MAX], cap_texts[TEXTS_MAX];
-	char **copies;
-	size_t n_copies, cap_copies;
-	sc_err err;
-};
-
-static void rows_init(struct rows *r)
-{
-	memset(r, 0, sizeof(*r));
-	for (size_t i = 0; i < COLUMNS_MAX; i++)
-		column_writer_init(&r->columns[i]);
-}
-
-static void rows_fini(struct rows *r)
-{
-	for (size_t i = 0; i < COLUMNS_MAX; i++)
-		column_writer_fini(&r->columns[i]);
-	for (size_t i = 0; i < TEXTS_MAX; i++)
-		mem_free(r->texts[i]);
-	for (size_t i = 0; i < r->n_copies; i++)
-		mem_free(r->copies[i]);
-	mem_free(r->copies);
-}
-
-static void put(struct rows *r, unsigned column, uint64_t v)
-{
-	column_put(&r->columns[column], v);
-	if (buf_err(&r->columns[column].bytes) != SC_OK)
-		r->err = SC_NOMEM;
-}
-
-static void put_text(struct rows *r, unsigned text, struct slice s)
-{
-	void *p = mem_grow(r->texts[text], &r->cap_texts[text], r->n_texts[text] + 1, sizeof(struct slice));
-
-	if (p == NULL) {
-		r->err = SC_NOMEM;
-		return;
-	}
-	r->texts[text] = p;
-	r->texts[text][r->n_texts[text]++] = s;
-}
-
-/* As put_text, for a text that will not last. */
-static void put_text_copy(struct rows *r, unsigned text, const char *s)
-{
-	char *copy = mem_strdup(s);
-	void *p = mem_grow(r->copies, &r->cap_copies, r->n_copies + 1, sizeof(char *));
-
-	if (p != NULL)
-		r->copies = p;
-	if (copy == NULL || p == NULL) {
-		mem_free(copy);
-		r->err = SC_NOMEM;
-		return;
-	}
-	r->copies[r->n_copies++] = copy;
-	put_text(r, text, slice_of(copy));
-}
-
-static struct column column(struct rows *r, unsigned i)
-{
-	return column_of(&r->columns[i]);
-}
-
-static struct slices texts(struct rows *r, unsigned i)
-{
-	return (struct slices){r->texts[i], r->n_texts[i]};
-}
-
-/* Send the answer made of the rows, or the error that came up. */
-static sc_err answer(struct conn *c, struct rows *r, uint64_t request, msg_type type, const void *m)
-{
-	sc_err err = r->err;
-
-	if (err == SC_OK)
-		err = conn_send(c, type, m);
-	if (err != SC_OK)
-		conn_send_error(c, request, err, "the answer cannot be made: %s", sc_err_text(err));
-	rows_fini(r);
-	return SC_OK;
-}
+#define EXPLAIN_COST 100u /* and so is a hundredth of explaining one task */
 
 static size_t limit_of(uint64_t asked, size_t most)
 {
@@ -134,16 +41,16 @@ static struct slice text_or_empty(const char *s)
 
 static void job_row(struct rows *r, const struct job *j, uint64_t now)
 {
-	put(r, 0, j->id);
-	put_text(r, 0, slice_of(j->name));
-	put_text(r, 1, slice_of(j->namespace));
-	put(r, 1, j->state);
-	put(r, 2, msg_zigzag(j->priority));
-	put(r, 3, now - j->submitted_us);
-	put(r, 4, (job_has_ended(j) ? j->ended_us : now) - j->submitted_us);
+	rows_put(r, 0, j->id);
+	rows_put_text(r, 0, slice_of(j->name));
+	rows_put_text(r, 1, slice_of(j->namespace));
+	rows_put(r, 1, j->state);
+	rows_put(r, 2, msg_zigzag(j->priority));
+	rows_put(r, 3, now - j->submitted_us);
+	rows_put(r, 4, (job_has_ended(j) ? j->ended_us : now) - j->submitted_us);
 	for (unsigned i = 0; i < TASK_STATES; i++)
-		put(r, 5, j->counts[i]);
-	put_text(r, 2, text_or_empty(j->text));
+		rows_put(r, 5, j->counts[i]);
+	rows_put_text(r, 2, text_or_empty(j->text));
 }
 
 sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_list *m)
@@ -173,16 +80,16 @@ sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_lis
 		n++;
 	}
 	conn_charge(c, looked / WALK_PER_MESSAGE + n / ROWS_PER_MESSAGE);
-	a.job = column(&r, 0);
-	a.name = texts(&r, 0);
-	a.namespace = texts(&r, 1);
-	a.state = column(&r, 1);
-	a.priority = column(&r, 2);
-	a.submitted_us = column(&r, 3);
-	a.elapsed_us = column(&r, 4);
-	a.counts = column(&r, 5);
-	a.text = texts(&r, 2);
-	return answer(c, &r, m->request, MSG_job_rows, &a);
+	a.job = rows_column(&r, 0);
+	a.name = rows_texts(&r, 0);
+	a.namespace = rows_texts(&r, 1);
+	a.state = rows_column(&r, 1);
+	a.priority = rows_column(&r, 2);
+	a.submitted_us = rows_column(&r, 3);
+	a.elapsed_us = rows_column(&r, 4);
+	a.counts = rows_column(&r, 5);
+	a.text = rows_texts(&r, 2);
+	return rows_answer(c, &r, m->request, MSG_job_rows, &a);
 }
 
 /* ---- tasks ---------------------------------------------------------------------------------------------------- */
@@ -200,13 +107,13 @@ static void task_row(struct scheduler *s, struct rows *r, const struct job *j, u
 	const struct task *t = &j->tasks[task];
 	char key[JOB_KEY_MAX];
 
-	put(r, 0, task);
-	put_text_copy(r, 0, job_key(j, task, key, sizeof(key)));
-	put(r, 1, t->state);
-	put_text(r, 1, worker_of(s, j, task));
-	put(r, 2, t->attempts);
-	put(r, 3, t->elapsed_us);
-	put(r, 4, t->result_bytes);
+	rows_put(r, 0, task);
+	rows_put_copy(r, 0, job_key(j, task, key, sizeof(key)));
+	rows_put(r, 1, t->state);
+	rows_put_text(r, 1, worker_of(s, j, task));
+	rows_put(r, 2, t->attempts);
+	rows_put(r, 3, t->elapsed_us);
+	rows_put(r, 4, t->result_bytes);
 }
 
 sc_err report_tasks(struct scheduler *s, struct conn *c, const struct msg_task_list *m)
@@ -241,14 +148,14 @@ sc_err report_tasks(struct scheduler *s, struct conn *c, const struct msg_task_l
 	}
 	conn_charge(c, looked / WALK_PER_MESSAGE + n / ROWS_PER_MESSAGE);
 	a.next = at < end ? at : 0;
-	a.task = column(&r, 0);
-	a.key = texts(&r, 0);
-	a.state = column(&r, 1);
-	a.worker = texts(&r, 1);
-	a.attempts = column(&r, 2);
-	a.elapsed_us = column(&r, 3);
-	a.result_bytes = column(&r, 4);
-	return answer(c, &r, m->request, MSG_task_rows, &a);
+	a.task = rows_column(&r, 0);
+	a.key = rows_texts(&r, 0);
+	a.state = rows_column(&r, 1);
+	a.worker = rows_texts(&r, 1);
+	a.attempts = rows_column(&r, 2);
+	a.elapsed_us = rows_column(&r, 3);
+	a.result_bytes = rows_column(&r, 4);
+	return rows_answer(c, &r, m->request, MSG_task_rows, &a);
 }
 
 #define INPUTS_SHOWN 100u
@@ -293,7 +200,7 @@ sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_sh
 	buf_init(&explain, 8192);
 	core_explain(s->core, j, task, loop_now_us(s->loop), &explain);
 	for (uint32_t e = 0; e < job_n_inputs(j, task) && e < INPUTS_SHOWN; e++)
-		put_text_copy(&r, 0, job_key(j, j->in[j->in_start[task] + e], input, sizeof(input)));
+		rows_put_copy(&r, 0, job_key(j, j->in[j->in_start[task] + e], input, sizeof(input)));
 	a.job = j->id;
 	a.task = task;
 	a.key = slice_of(job_key(j, task, key, sizeof(key)));
@@ -310,13 +217,13 @@ sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_sh
 	a.rss_bytes = (uint64_t)t->rss_kib * 1024;
 	a.result_bytes = t->result_bytes;
 	a.request_text = slice_of(g->class->request->text);
-	a.inputs = texts(&r, 0);
+	a.inputs = rows_texts(&r, 0);
 	a.n_inputs = job_n_inputs(j, task);
 	a.n_consumers = job_n_consumers(j, task);
 	a.item = job_item(j, task);
 	if (a.item.n > 65536)
 		a.item.n = 65536;
-	answer(c, &r, m->request, MSG_task_info, &a);
+	rows_answer(c, &r, m->request, MSG_task_info, &a);
 	buf_fini(&explain);
 	return SC_OK;
 }
@@ -337,7 +244,7 @@ static uint64_t place_of(struct scheduler *s, struct rows *r, uint32_t number, u
 		return 0;
 	}
 	if ((*places)[number] == 0) {
-		put_text(r, 0, slice_of(w->address));
+		rows_put_text(r, 0, slice_of(w->address));
 		(*places)[number] = r->n_texts[0];
 	}
 	return (*places)[number];
@@ -350,11 +257,11 @@ static void place_row(struct scheduler *s, struct rows *r, struct job *j, uint32
 
 	if (recompute)
 		(void)core_result_want(s->core, j, task, loop_now_us(s->loop));
-	put(r, 0, task);
-	put(r, 1, t->state);
-	put(r, 2, t->result_bytes);
-	put(r, 3, t->detail != NULL ? t->detail->stderr_bytes : 0);
-	put(r, 4, place_of(s, r, t->holder, places, &r->err));
+	rows_put(r, 0, task);
+	rows_put(r, 1, t->state);
+	rows_put(r, 2, t->result_bytes);
+	rows_put(r, 3, t->detail != NULL ? t->detail->stderr_bytes : 0);
+	rows_put(r, 4, place_of(s, r, t->holder, places, &r->err));
 }
 
 sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_result_locate *m)
@@ -393,13 +300,13 @@ sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_resul
 		a.next = at < j->n_tasks ? at : 0;
 	}
 	mem_free(places);
-	a.task = column(&r, 0);
-	a.state = column(&r, 1);
-	a.result_bytes = column(&r, 2);
-	a.stderr_bytes = column(&r, 3);
-	a.holder = column(&r, 4);
-	a.holders = texts(&r, 0);
-	return answer(c, &r, m->request, MSG_result_places, &a);
+	a.task = rows_column(&r, 0);
+	a.state = rows_column(&r, 1);
+	a.result_bytes = rows_column(&r, 2);
+	a.stderr_bytes = rows_column(&r, 3);
+	a.holder = rows_column(&r, 4);
+	a.holders = rows_texts(&r, 0);
+	return rows_answer(c, &r, m->request, MSG_result_places, &a);
 }
 
 /* ---- workers -------------------------------------------------------------------------------------------------- */
@@ -412,30 +319,30 @@ static void worker_row(struct scheduler *s, struct rows *r, const struct worker 
 
 	if (p == NULL)
 		p = &unknown;
-	put(r, 0, w->number);
-	put_text(r, 0, slice_of(w->name));
-	put_text(r, 1, slice_of(w->pool));
-	put_text(r, 2, slice_of(w->host));
-	put_text(r, 3, slice_of(w->address));
-	put(r, 1, w->pid);
-	put(r, 2, w->status);
-	put_text(r, 4, slice_of(w->resources_text));
+	rows_put(r, 0, w->number);
+	rows_put_text(r, 0, slice_of(w->name));
+	rows_put_text(r, 1, slice_of(w->pool));
+	rows_put_text(r, 2, slice_of(w->host));
+	rows_put_text(r, 3, slice_of(w->address));
+	rows_put(r, 1, w->pid);
+	rows_put(r, 2, w->status);
+	rows_put_text(r, 4, slice_of(w->resources_text));
 	buf_init(&labels, 0);
 	for (size_t i = 0; i < w->n_labels; i++)
 		buf_printf(&labels, "%s%s", i > 0 ? "," : "", w->labels[i].p);
-	put_text_copy(r, 5, buf_str(&labels));
+	rows_put_copy(r, 5, buf_str(&labels));
 	buf_fini(&labels);
-	put_text(r, 6, slice_of(w->namespace != NULL ? w->namespace->name : ""));
-	put(r, 3, w->in_flight.n);
-	put(r, 4, p->running);
-	put(r, 5, w->n_ended);
-	put(r, 6, w->held.n);
-	put(r, 7, w->held_bytes);
-	put(r, 8, p->cpu_percent);
-	put(r, 9, p->memory_bytes);
-	put(r, 10, w->memory_limit_bytes);
-	put(r, 12, w->is_drained);
-	put(r, 11, p->seen_us != 0 ? loop_now_us(s->loop) - p->seen_us : 0);
+	rows_put_text(r, 6, slice_of(w->namespace != NULL ? w->namespace->name : ""));
+	rows_put(r, 3, w->in_flight.n);
+	rows_put(r, 4, p->running);
+	rows_put(r, 5, w->n_ended);
+	rows_put(r, 6, w->held.n);
+	rows_put(r, 7, w->held_bytes);
+	rows_put(r, 8, p->cpu_percent);
+	rows_put(r, 9, p->memory_bytes);
+	rows_put(r, 10, w->memory_limit_bytes);
+	rows_put(r, 12, w->is_drained);
+	rows_put(r, 11, p->seen_us != 0 ? loop_now_us(s->loop) - p->seen_us : 0);
 }
 
 sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_worker_list *m)
@@ -456,25 +363,25 @@ sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_work
 	}
 	conn_charge(c, n / ROWS_PER_MESSAGE);
 	a.next = at < end ? at : 0;
-	a.worker = column(&r, 0);
-	a.name = texts(&r, 0);
-	a.pool = texts(&r, 1);
-	a.host = texts(&r, 2);
-	a.address = texts(&r, 3);
-	a.pid = column(&r, 1);
-	a.status = column(&r, 2);
-	a.resources = texts(&r, 4);
-	a.labels = texts(&r, 5);
-	a.namespace = texts(&r, 6);
-	a.assigned = column(&r, 3);
-	a.running = column(&r, 4);
-	a.done = column(&r, 5);
-	a.held = column(&r, 6);
-	a.held_bytes = column(&r, 7);
-	a.cpu_percent = column(&r, 8);
-	a.memory_bytes = column(&r, 9);
-	a.memory_limit_bytes = column(&r, 10);
-	a.seen_us = column(&r, 11);
-	a.drained = column(&r, 12);
-	return answer(c, &r, m->request, MSG_worker_rows, &a);
+	a.worker = rows_column(&r, 0);
+	a.name = rows_texts(&r, 0);
+	a.pool = rows_texts(&r, 1);
+	a.host = rows_texts(&r, 2);
+	a.address = rows_texts(&r, 3);
+	a.pid = rows_column(&r, 1);
+	a.status = rows_column(&r, 2);
+	a.resources = rows_texts(&r, 4);
+	a.labels = rows_texts(&r, 5);
+	a.namespace = rows_texts(&r, 6);
+	a.assigned = rows_column(&r, 3);
+	a.running = rows_column(&r, 4);
+	a.done = rows_column(&r, 5);
+	a.held = rows_column(&r, 6);
+	a.held_bytes = rows_column(&r, 7);
+	a.cpu_percent = rows_column(&r, 8);
+	a.memory_bytes = rows_column(&r, 9);
+	a.memory_limit_bytes = rows_column(&r, 10);
+	a.seen_us = rows_column(&r, 11);
+	a.drained = rows_column(&r, 12);
+	return rows_answer(c, &r, m->request, MSG_worker_rows, &a);
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "scheduler/info_link.h"
+#include "scheduler/namespaces.h"
 
 #define PROBE_TASKS    32u /* from as many workers on */
 #define LAG_WINDOW_US  (10u * US_PER_S)
@@ -164,11 +165,14 @@ static struct server_config server_config_of(struct scheduler *s)
 	};
 }
 
-sc_err scheduler_new(struct loop *l, const struct options *o, const struct access *a, struct scheduler **out)
+sc_err scheduler_new(struct loop *l, const struct options *o, const struct access *a, struct scheduler **out,
+		     struct buf *error)
 {
 	struct scheduler *s = mem_calloc(1, sizeof(*s));
 	struct core_options co = core_options_of(o);
 	struct server_config sc;
+	struct buf why;
+	sc_err err;
 
 	if (s == NULL)
 		return SC_NOMEM;
@@ -188,6 +192,15 @@ sc_err scheduler_new(struct loop *l, const struct options *o, const struct acces
 		scheduler_free(s);
 		return SC_NOMEM;
 	}
+	buf_init(&why, 0);
+	err = namespaces_configure(s->core, o->scheduler_namespaces, &why);
+	if (err != SC_OK) {
+		buf_printf(error, "scheduler.namespaces: %s", why.len > 0 ? buf_str(&why) : sc_err_text(err));
+		scheduler_free(s);
+		buf_fini(&why);
+		return err;
+	}
+	buf_fini(&why);
 	if (log_enabled(LOG_DEBUG))
 		core_set_trace(s->core, trace, s);
 	loop_timer_set(s->watch_timer, o->scheduler_worker_timeout / 8);

@@ -94,8 +94,9 @@ struct scheduler {
 	int stopping;
 };
 
-/* options are borrowed.  SC_NOMEM. */
-sc_err scheduler_new(struct loop *l, const struct options *o, const struct access *a, struct scheduler **out);
+/* options are borrowed.  SC_NOMEM; SC_INVALID, SC_LIMIT with *error: an option that cannot be met. */
+sc_err scheduler_new(struct loop *l, const struct options *o, const struct access *a, struct scheduler **out,
+		     struct buf *error);
 void scheduler_free(struct scheduler *s); /* NULL is fine */
 
 /* End soon: workers are told to go if asked, then the loop stops. */
@@ -131,6 +132,9 @@ sc_err report_tasks(struct scheduler *s, struct conn *c, const struct msg_task_l
 sc_err report_task(struct scheduler *s, struct conn *c, const struct msg_task_show *m);
 sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_result_locate *m);
 sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_worker_list *m);
+
+/* report_groups.c */
+sc_err report_groups(struct scheduler *s, struct conn *c, const struct msg_group_list *m);
 
 /* report_stats.c */
 sc_err report_stats(struct scheduler *s, struct conn *c, const struct msg_stats *m);

@@ -307,6 +307,7 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 	struct worker_peer *p = arg;
 
 	p->seen_us = loop_now_us(p->scheduler->loop);
+	core_set_now(p->scheduler->core, p->seen_us);
 	if (m->type != MSG_heartbeat)
 		p->scheduler->turn_shared = 1;
 	if (p->number == 0 && m->type != MSG_worker_register)

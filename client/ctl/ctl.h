@@ -65,6 +65,8 @@ int verb_task_list(struct ctl *c);
 int verb_task_show(struct ctl *c);
 int verb_task_explain(struct ctl *c);
 int verb_task_retry(struct ctl *c);
+int verb_namespace_list(struct ctl *c);
+int verb_namespace_set(struct ctl *c);
 int verb_worker_list(struct ctl *c);
 int verb_worker_drain(struct ctl *c);
 int verb_worker_stop(struct ctl *c);

@@ -139,6 +139,96 @@ static void print_job(const struct ctl *c, const struct sc_job_row *r)
 			printf("  %-8s %" PRIu64 "\n", sc_task_state_name(i), r->counts[i]);
 }
 
+static json_t *group_json(const struct sc_group_row *g)
+{
+	json_t *o = json_object();
+
+	json_put_text(o, F_name, g->name);
+	json_put_text(o, F_resources, g->resources);
+	json_put_u64(o, F_tasks, g->n_tasks);
+	json_put_u64(o, F_n_runs, g->n_runs);
+	json_put_u64(o, F_run_min_us, g->run_min_us);
+	json_put_u64(o, F_run_mean_us, g->run_mean_us);
+	json_put_u64(o, F_run_max_us, g->run_max_us);
+	json_put_u64(o, F_n_waits, g->n_waits);
+	json_put_u64(o, F_wait_mean_us, g->wait_mean_us);
+	json_put_u64(o, F_moved_bytes, g->moved_bytes);
+	return o;
+}
+
+static void add_time(struct table *t, uint64_t n, uint64_t us)
+{
+	char shown[64];
+
+	table_add(t, n == 0 ? "-" : text_show_us(us, shown, sizeof(shown)));
+}
+
+static void add_group_row(struct table *t, const struct sc_group_row *g)
+{
+	char shown[64];
+
+	table_add(t, g->name);
+	table_addf(t, "%" PRIu64, g->n_tasks);
+	table_addf(t, "%" PRIu64, g->n_runs);
+	add_time(t, g->n_runs, g->run_min_us);
+	add_time(t, g->n_runs, g->run_mean_us);
+	add_time(t, g->n_runs, g->run_max_us);
+	add_time(t, g->n_waits, g->wait_mean_us);
+	table_add(t, text_show_bytes(g->moved_bytes, shown, sizeof(shown)));
+}
+
+#define GROUPS_SHOWN 100u /* to people */
+
+/* How the groups of the job fare: a table, or rows of a list. */
+static int show_groups(struct ctl *c, uint64_t job, json_t *list)
+{
+	static const char *const heads[] = {"GROUP",	">TASKS",  ">RUNS",  ">SHORTEST", ">MEAN",
+					    ">LONGEST", ">WAITED", ">MOVED", NULL};
+	const struct sc_group_row *row;
+	struct sc_groups *groups;
+	struct table t;
+	uint64_t n = 0;
+	sc_err err = sc_client_list_groups(c->client, job, &groups);
+
+	if (err != SC_OK)
+		return ctl_failed(c, err);
+	table_init(&t, heads);
+	while ((list != NULL || n < GROUPS_SHOWN) && (err = sc_groups_next(groups, &row)) == SC_OK && row != NULL) {
+		if (list != NULL)
+			json_array_append_new(list, group_json(row));
+		else
+			add_group_row(&t, row);
+		n++;
+	}
+	if (err == SC_OK && list == NULL) {
+		printf("\n");
+		table_print(&t, c->color_out);
+	}
+	table_fini(&t);
+	sc_groups_free(groups);
+	return err == SC_OK ? EXIT_DONE : ctl_failed(c, err);
+}
+
+static int show_job(struct ctl *c, const struct sc_job_row *row)
+{
+	json_t *o, *list;
+	int status;
+
+	if (!c->json) {
+		print_job(c, row);
+		return show_groups(c, row->job, NULL);
+	}
+	o = job_json(row);
+	list = json_array();
+	status = show_groups(c, row->job, list);
+	json_put(o, F_groups, list);
+	if (status == EXIT_DONE)
+		json_print(o);
+	else
+		json_decref(o);
+	return status;
+}
+
 int verb_job_show(struct ctl *c)
 {
 	const struct sc_job_row *row;
@@ -159,10 +249,8 @@ int verb_job_show(struct ctl *c)
 		status = ctl_failed(c, err);
 	else if (row == NULL)
 		status = ctl_fail(c, EXIT_WORK_FAILED, "there is no job %" PRIu64, id);
-	else if (c->json)
-		json_print(job_json(row));
 	else
-		print_job(c, row);
+		status = show_job(c, row);
 	sc_jobs_free(jobs);
 	return status;
 }

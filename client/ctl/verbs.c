@@ -98,6 +98,13 @@ static const struct opt_row worker_drain_options[] = {
 	END,
 };
 
+static const struct opt_row namespace_set_options[] = {
+	{"weight", OPT_VALUE, "W", "its share of the room, 0.001 to 1000; the usual is 1", NULL},
+	{"max-tasks", OPT_VALUE, "N", "tasks it may have at workers, or none for no limit", "none"},
+	{"max-cpus", OPT_VALUE, "N", "processors these may take, or none for no limit", "none"},
+	END,
+};
+
 static const struct opt_row shutdown_options[] = {
 	{"workers", OPT_FLAG, NULL, "end all workers as well", NULL},
 	END,
@@ -146,6 +153,11 @@ static const char submit_more[] =
 	"SCHED_ITEM,\n"
 	"SCHED_ATTEMPT, SCHED_CPUS and SCHED_RESOURCE_<NAME>.  Ctrl-C while waiting leaves the job running.";
 
+static const char namespace_more[] =
+	"Until the scheduler ends; what is to last belongs into scheduler.namespaces, see sched.yaml(5).  A quota does "
+	"not\n"
+	"stop what runs already.";
+
 static const char run_more[] = "Paths in the file are relative to the current directory; stdin-file, stdout and stderr "
 			       "to the cwd of the task.\n"
 			       "Nothing is submitted when anything in the file is wrong.  Ctrl-C cancels the job; a "
@@ -182,6 +194,10 @@ const struct verb cli_verbs[] = {
 	{"worker drain", "NAME", "Give a worker nothing new", NULL, worker_drain_options, 1, 1, 0, verb_worker_drain,
 	 NULL},
 	{"worker stop", "NAME", "End a worker", NULL, no_options, 1, 1, 0, verb_worker_stop, NULL},
+	{"namespace list", "", "List namespaces: shares, quotas, what they use", NULL, no_options, 0, 0, 0,
+	 verb_namespace_list, NULL},
+	{"namespace set", "NAME", "Change the share or the quota of a namespace", namespace_more, namespace_set_options,
+	 1, 1, 0, verb_namespace_set, NULL},
 	{"info", "", "Show what the cluster looks like", info_more, info_options, 0, 0, 0, verb_info, NULL},
 	{"stats", "", "Show what the scheduler spends, and on what", NULL, stats_options, 0, 0, 0, verb_stats, NULL},
 	{"top", "", "Show the workers on a full screen", top_more, top_options, 0, 0, 0, verb_top, NULL},

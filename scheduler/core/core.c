@@ -82,6 +82,11 @@ void core_set_trace(struct core *c, core_trace_fn fn, void *arg)
 	c->trace_arg = arg;
 }
 
+void core_set_now(struct core *c, uint64_t now_us)
+{
+	c->now_us = now_us;
+}
+
 /* ---- actions -------------------------------------------------------------------------------------------------- */
 
 void core_act(struct core *c, enum action_kind kind, uint32_t worker, struct job *j, uint32_t task)
@@ -249,6 +254,16 @@ const struct namespace *core_namespace(const struct core *c, struct slice name)
 	return namespace_find(&c->requests.namespaces, name);
 }
 
+const struct namespace *core_namespace_first(const struct core *c)
+{
+	return c->requests.namespaces.by_name;
+}
+
+const struct namespace *core_namespace_next(const struct namespace *n)
+{
+	return n->hh.next;
+}
+
 /* ---- jobs ----------------------------------------------------------------------------------------------------- */
 
 struct job *core_job(const struct core *c, uint64_t id)
@@ -353,6 +368,7 @@ sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us,
 	struct job *j;
 	sc_err err = check_after(c, spec, error);
 
+	c->now_us = now_us;
 	if (err == SC_OK)
 		err = check_limit(c, spec, error);
 	if (err == SC_OK)

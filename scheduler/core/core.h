@@ -76,6 +76,8 @@ typedef void (*core_trace_fn)(void *arg, const struct job *j, uint32_t task, uns
 
 sc_err core_new(const struct core_options *o, struct core **out);
 void core_free(struct core *c); /* NULL is fine */
+/* What follows happens now; the functions that take a time need not be told twice. */
+void core_set_now(struct core *c, uint64_t now_us);
 void core_set_trace(struct core *c, core_trace_fn fn, void *arg);
 
 /* ---- workers -- */
@@ -95,9 +97,14 @@ struct worker *core_worker_by_name(const struct core *c, struct slice name);
 uint32_t core_workers_end(const struct core *c); /* numbers are below this */
 size_t core_n_workers(const struct core *c);
 
-/* What a namespace may have in flight, and its share of the room.  SC_INVALID (the name), SC_NOMEM. */
+/*
+ * What a namespace may have in flight, and its share of the room.  SC_INVALID (the name, the weight), SC_LIMIT (too
+ * many that differ from the usual), SC_NOMEM.
+ */
 sc_err core_namespace_set(struct core *c, struct slice name, const struct namespace_limits *limits);
 const struct namespace *core_namespace(const struct core *c, struct slice name); /* NULL: nobody uses it */
+const struct namespace *core_namespace_first(const struct core *c);
+const struct namespace *core_namespace_next(const struct namespace *n);
 
 /* ---- jobs -- */
 

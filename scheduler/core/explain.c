@@ -59,47 +59,160 @@ static void explain_waiting(const struct core *c, const struct job *j, uint32_t 
 	explain_inputs(j, task, out);
 }
 
-/* What keeps this worker from taking a task of the class now. */
-static void explain_worker(const struct core *c, const struct worker *w, const struct request_class *cl,
-			   struct buf *out)
-{
-	if (w->status != WORKER_ACTIVE) {
-		buf_printf(out, "\n  %s is %s", w->name, const_name_WORKER(w->status));
-		return;
-	}
-	if (!worker_serves(w, cl)) {
-		buf_printf(out, "\n  %s is reserved for namespace '%s'", w->name, w->namespace->name);
-		return;
-	}
-	for (size_t i = 0; i < cl->request->v[0].needs.n; i++) {
-		uint32_t r = cl->request->v[0].needs.v[i].resource;
-		uint64_t need = cl->request->v[0].needs.v[i].amount, has = w->capacity[r], used = w->committed[r];
-		char a[32], b[32];
+/* ---- a task that is ready --------------------------------------------------------------------------------------- */
 
+/* What keeps this worker from taking a task of the class with this alternative now, as the end of a sentence. */
+static void explain_gap(const struct core *c, const struct worker *w, const struct request_class *cl, uint32_t k,
+			struct buf *out)
+{
+	const struct alternative *a = &cl->request->v[k];
+	char shown[2][32];
+
+	for (uint32_t i = 0; i < a->n_required; i++) {
+		if (!worker_has_label(w, a->labels[i])) {
+			buf_printf(out, " does not have label %s", a->labels[i]->text);
+			return;
+		}
+	}
+	for (size_t i = 0; i < a->needs.n; i++) {
+		uint32_t r = a->needs.v[i].resource;
+		uint64_t need = a->needs.v[i].amount, has = w->capacity[r], used = w->committed[r];
+
+		amount_show(r, has, shown[0], sizeof(shown[0]));
 		if (need > has) {
-			buf_printf(out, "\n  %s has %s=%s, it needs %s", w->name, c->requests.names[r],
-				   text_show_amount(has, a, sizeof(a)), text_show_amount(need, b, sizeof(b)));
+			buf_printf(out, " has %s=%s, it needs %s", c->requests.names[r], shown[0],
+				   amount_show(r, need, shown[1], sizeof(shown[1])));
 			return;
 		}
 		if (used + need > has) {
-			buf_printf(out, "\n  %s: all of its %s=%s that are needed are in use", w->name,
-				   c->requests.names[r], text_show_amount(has, a, sizeof(a)));
+			buf_printf(out, ": all of its %s=%s that are needed are in use", c->requests.names[r],
+				   shown[0]);
 			return;
 		}
 	}
-	buf_printf(out, "\n  %s has room: it is given out in the next round", w->name);
+	if (w->reserved != NULL && w->reserved != cl)
+		buf_printf(out, " is kept free for a %s that comes first (%s of namespace '%s')",
+			   w->reserved->gang_size > 0 ? "gang" : "larger request", w->reserved->request->text,
+			   w->reserved->namespace->name);
+	else
+		buf_append_str(out, " has room: it is given out in the next round");
 }
 
-static void explain_ready(const struct core *c, const struct job *j, uint32_t task, struct buf *out)
+static void explain_worker(const struct core *c, const struct worker *w, const struct request_class *cl,
+			   struct buf *out)
 {
-	const struct request_class *cl = j->groups[j->tasks[task].group].class;
-	uint32_t shown = 0;
-	size_t able = 0, open = 0;
-
-	if (c->n_workers == 0) {
-		buf_append_str(out, "ready, but there is no worker; start one with sched-worker");
+	buf_printf(out, "\n  %s", w->name);
+	if (w->status != WORKER_ACTIVE) {
+		buf_printf(out, " is %s", const_name_WORKER(w->status));
 		return;
 	}
+	if (!worker_serves(w, cl)) {
+		buf_printf(out, " is reserved for namespace '%s'", w->namespace->name);
+		return;
+	}
+	for (uint32_t k = 0; k < cl->request->n; k++) {
+		if (k > 0)
+			buf_printf(out, "\n    or, alternative %u: it", k + 1);
+		explain_gap(c, w, cl, k, out);
+	}
+}
+
+/* Whether its quota lets nothing more of the namespace out, whichever alternative; if so, which. */
+static int explain_quota(const struct request_class *cl, struct buf *out)
+{
+	const struct namespace *n = cl->namespace;
+	uint64_t wanted = cl->gang_size > 0 ? cl->gang_size : 1;
+	char used[32], limit[32];
+
+	for (uint32_t k = 0; k < cl->request->n; k++)
+		if (namespace_room(cl, k) >= wanted)
+			return 0;
+	if (n->limits.max_tasks < n->n_tasks + wanted)
+		buf_printf(out,
+			   "ready, but the quota of namespace '%s' is reached: %" PRIu64
+			   " of its tasks are at workers, max-tasks is %" PRIu64,
+			   n->name, n->n_tasks, n->limits.max_tasks);
+	else
+		buf_printf(out,
+			   "ready, but the quota of namespace '%s' is reached: its tasks at workers take %s cpus, "
+			   "max-cpus is %s",
+			   n->name, text_show_amount(n->cpus, used, sizeof(used)),
+			   text_show_amount(n->limits.max_cpus, limit, sizeof(limit)));
+	return 1;
+}
+
+/* Workers that could take a task of the class now. */
+static uint32_t n_with_room(const struct core *c, const struct request_class *cl, uint32_t alternative)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i < c->workers_end; i++) {
+		const struct worker *w = c->workers[i];
+
+		n += w != NULL && w->status == WORKER_ACTIVE && (w->reserved == NULL || w->reserved == cl) &&
+		     worker_room(w, cl, alternative, 0, -1.0f) > 0;
+	}
+	return n;
+}
+
+static void explain_gang(const struct core *c, const struct group *g, struct buf *out)
+{
+	const struct request_class *cl = g->class;
+	uint32_t n = ready_gang_size(g->queue), best = 0;
+
+	if (!ready_gang_is_complete(g->queue)) {
+		buf_printf(out, "ready, but of its gang only %u task%s; those that have not ended start together", n,
+			   n == 1 ? " is" : "s are");
+		return;
+	}
+	for (uint32_t k = 0; k < cl->request->n; k++) {
+		uint32_t room = n_with_room(c, cl, k);
+
+		best = room > best ? room : best;
+	}
+	buf_printf(
+		out,
+		"ready: a gang of %u tasks that start together, each at another worker; %u of the %u worker%s needed "
+		"could take one (%s) now",
+		n, best < n ? best : n, n, n == 1 ? "" : "s", cl->request->text);
+}
+
+/* Labels that it has to have and nobody has. */
+static void explain_labels(const struct core *c, const struct request_class *cl, struct buf *out)
+{
+	for (uint32_t k = 0; k < cl->request->n; k++) {
+		const struct alternative *a = &cl->request->v[k];
+
+		for (uint32_t i = 0; i < a->n_required; i++) {
+			int found = 0;
+
+			for (uint32_t w = 1; w < c->workers_end && !found; w++)
+				found = c->workers[w] != NULL && worker_has_label(c->workers[w], a->labels[i]);
+			if (!found)
+				buf_printf(out, "; no worker has label %s", a->labels[i]->text);
+		}
+	}
+}
+
+static void explain_workers(const struct core *c, const struct request_class *cl, struct buf *out)
+{
+	uint32_t shown = 0;
+
+	for (uint32_t i = 1; i < c->workers_end && shown < SHOWN_MAX; i++) {
+		if (c->workers[i] != NULL) {
+			explain_worker(c, c->workers[i], cl, out);
+			shown++;
+		}
+	}
+	if (c->n_workers > shown)
+		buf_printf(out, "\n  and %zu more worker%s", c->n_workers - shown,
+			   c->n_workers - shown == 1 ? "" : "s");
+}
+
+static void explain_able(const struct core *c, const struct request_class *cl, struct buf *out)
+{
+	size_t able = 0, open = 0;
+
 	for (uint32_t i = 1; i < c->workers_end; i++) {
 		open += c->workers[i] != NULL && worker_serves(c->workers[i], cl);
 		able += c->workers[i] != NULL && worker_can(c->workers[i], cl);
@@ -120,17 +233,27 @@ static void explain_ready(const struct core *c, const struct job *j, uint32_t ta
 		buf_printf(out, "ready: waits for room for %s at the only worker that can run it", cl->request->text);
 	else
 		buf_printf(out, "ready: waits for room for %s at one of %zu workers", cl->request->text, able);
+	if (able == 0 && open > 0)
+		explain_labels(c, cl, out);
 	if (able > 0 && cl->n_ready > 1)
 		buf_printf(out, "; %" PRIu64 " tasks that ask for the same are ready", cl->n_ready);
-	for (uint32_t i = 1; i < c->workers_end && shown < SHOWN_MAX; i++) {
-		if (c->workers[i] != NULL) {
-			explain_worker(c, c->workers[i], cl, out);
-			shown++;
-		}
+}
+
+static void explain_ready(const struct core *c, const struct job *j, uint32_t task, struct buf *out)
+{
+	const struct group *g = &j->groups[j->tasks[task].group];
+
+	if (c->n_workers == 0) {
+		buf_append_str(out, "ready, but there is no worker; start one with sched-worker");
+		return;
 	}
-	if (c->n_workers > shown)
-		buf_printf(out, "\n  and %zu more worker%s", c->n_workers - shown,
-			   c->n_workers - shown == 1 ? "" : "s");
+	if (explain_quota(g->class, out))
+		return;
+	if (g->queue->gang != NULL)
+		explain_gang(c, g, out);
+	else
+		explain_able(c, g->class, out);
+	explain_workers(c, g->class, out);
 }
 
 void core_explain(const struct core *c, const struct job *j, uint32_t task, uint64_t now_us, struct buf *out)

@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/slice.h"
 #include "proto/sched_error.h"
+#include "scheduler/core/group_times.h"
 #include "scheduler/core/request.h"
 #include "scheduler/core/task.h"
 
@@ -39,6 +40,7 @@ struct group {
 	float mean_us;	     /* run time of its tasks, moving average; negative: not known */
 	uint32_t n_probes;   /* given out before anything was known of it (probe.c) */
 	uint64_t probe_end_us;
+	struct group_times times;
 };
 
 struct job {

@@ -76,16 +76,41 @@ void namespace_drop(struct namespace *n)
 
 sc_err namespace_set_limits(struct namespaces *all, struct slice name, const struct namespace_limits *limits)
 {
+	int is_usual = limits->weight == NAMESPACE_WEIGHT_ONE && limits->max_tasks == UINT64_MAX &&
+		       limits->max_cpus == UINT64_MAX;
 	struct namespace *n = namespace_find(all, name);
 	sc_err err = SC_OK;
 
-	if (n == NULL || !n->is_set)
-		err = namespace_take(all, name, &n);
+	if (n != NULL && n->is_set) {
+		n->limits = *limits;
+		n->is_set = !is_usual;
+		if (is_usual) {
+			all->n_set--;
+			namespace_drop(n);
+		}
+		return SC_OK;
+	}
+	if (is_usual)
+		return SC_OK;
+	if (all->n_set == NAMESPACES_SET_MAX)
+		return SC_LIMIT;
+	err = namespace_take(all, name, &n);
 	if (err != SC_OK)
 		return err;
+	all->n_set++;
 	n->is_set = 1;
 	n->limits = *limits;
 	return SC_OK;
+}
+
+uint64_t namespace_n_ready(const struct namespace *n)
+{
+	const struct request_class *cl;
+	uint64_t sum = 0;
+
+	TAILQ_FOREACH (cl, &n->classes, ready_link)
+		sum += cl->n_ready;
+	return sum;
 }
 
 /* It has no task that is ready any more. */

@@ -23,6 +23,7 @@ struct request_class;
 
 #define NAMESPACE_WEIGHT_ONE 1000u
 #define NAMESPACE_WEIGHT_MAX 1000000u
+#define NAMESPACES_SET_MAX   4096u /* that differ from the usual */
 
 /* How much a namespace may have in flight, and its share. */
 struct namespace_limits {
@@ -38,6 +39,7 @@ struct namespaces {
 	struct namespace *by_name;
 	struct namespace_list active; /* those with tasks that are ready */
 	uint64_t n_ready;	      /* tasks */
+	size_t n_set;		      /* those that differ from the usual */
 };
 
 struct namespace
@@ -64,7 +66,7 @@ sc_err namespace_take(struct namespaces *all, struct slice name, struct namespac
 void namespace_drop(struct namespace *n); /* NULL is fine */
 struct namespace *namespace_find(const struct namespaces *all, struct slice name);
 
-/* It is remembered from now on, whoever uses it.  SC_NOMEM. */
+/* It is remembered from now on, whoever uses it, as long as it differs from the usual.  SC_LIMIT, SC_NOMEM. */
 sc_err namespace_set_limits(struct namespaces *all, struct slice name, const struct namespace_limits *limits);
 
 /* A task of the class has become ready (1), or is not any more (0). */
@@ -78,6 +80,9 @@ void namespace_count_used(struct request_class *cl, uint32_t alternative, int is
 
 /* How many more tasks of the class its quota allows, with this alternative. */
 uint64_t namespace_room(const struct request_class *cl, uint32_t alternative);
+
+/* Tasks that are ready. */
+uint64_t namespace_n_ready(const struct namespace *n);
 
 /* Whether the next task should rather be one of a than of b. */
 int namespace_before(const struct namespace *a, const struct namespace *b);

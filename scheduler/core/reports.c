@@ -121,6 +121,7 @@ sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t t
 		return stale_answer(c, worker, j, task, o);
 	g = &j->groups[j->tasks[task].group];
 	w->mean_us += MEAN_WEIGHT * ((float)o->elapsed_us - w->mean_us);
+	group_times_ran(&g->times, o->elapsed_us);
 	if (g->mean_us < 0.0f)
 		g->mean_us = (float)o->elapsed_us;
 	else

@@ -263,9 +263,11 @@ static int is_nearer(const struct worker *w, double us, const struct worker *bes
 
 /*
  * Where it can begin first: at one of those that hold its inputs, which may queue it although they are busy when moving
- * the inputs would take longer, or at another with room.  Labels that are preferred come before that.  NULL: nowhere.
+ * the inputs would take longer, or at another with room.  Labels that are preferred come before that.  *moved is how
+ * much of its inputs is not there.  NULL: nowhere.
  */
-static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_t task, const struct wish *x)
+static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_t task, const struct wish *x,
+			      uint64_t *moved)
 {
 	const struct alternative *a = alternative_of(x);
 	struct core *c = p->c;
@@ -285,13 +287,18 @@ static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_
 		if (best == NULL || is_nearer(w, us, best, best_us, a)) {
 			best = w;
 			best_us = us;
+			*moved = h.total - h.bytes[k];
 		}
 	}
 	if (best != NULL && best_us == 0.0 && worker_n_preferred(best, a) == a->n_labels - a->n_required)
 		return best;
 	w = next_with_room(p, x, &room);
-	if (w != NULL && (best == NULL || is_nearer(w, delay_us(c, w, x, h.total), best, best_us, a)))
+	if (w != NULL && w != best && (best == NULL || is_nearer(w, delay_us(c, w, x, h.total), best, best_us, a))) {
 		best = w;
+		*moved = h.total;
+		for (uint32_t k = 0; k < h.n; k++)
+			*moved -= h.who[k] == w->number ? h.bytes[k] : 0;
+	}
 	return best;
 }
 
@@ -439,7 +446,7 @@ static enum served serve(struct pass *p, struct request_class *cl)
 {
 	struct wish x = {.class = cl};
 	struct run_queue *q = ready_top(cl);
-	uint64_t room = 1, share = 1, quota = 0;
+	uint64_t room = 1, share = 1, quota = 0, moved = 0;
 	struct worker *w = NULL;
 	int is_allowed = 0;
 	uint32_t task;
@@ -461,7 +468,8 @@ static enum served serve(struct pass *p, struct request_class *cl)
 		quota = namespace_room(cl, x.alternative);
 		is_allowed |= quota > 0;
 		if (quota > 0)
-			w = job_n_inputs(q->job, task) > 0 ? nearest(p, q, task, &x) : next_with_room(p, &x, &room);
+			w = job_n_inputs(q->job, task) > 0 ? nearest(p, q, task, &x, &moved)
+							   : next_with_room(p, &x, &room);
 		if (w != NULL || x.alternative + 1 == cl->request->n)
 			break;
 		x.alternative++;
@@ -471,6 +479,7 @@ static enum served serve(struct pass *p, struct request_class *cl)
 			reserve_one(p, cl);
 		return SERVED_BLOCKED;
 	}
+	q->job->groups[q->job->tasks[task].group].times.moved_bytes += moved;
 	share = room < share ? room : share;
 	if (job_n_inputs(q->job, task) == 0 && (uint64_t)x.batch > share)
 		share = enlarge(p, w, &x, share);

@@ -14,6 +14,12 @@
 #include "base/mem.h"
 #include "scheduler/core/core_internal.h"
 
+/* For a worker to start it. */
+static int waits(unsigned state)
+{
+	return state == TASK_READY || state == TASK_ASSIGNED;
+}
+
 void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev)
 {
 	struct task *t = &j->tasks[task];
@@ -27,6 +33,10 @@ void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev
 		namespace_count_ready(j->groups[t->group].class, 0);
 	if (tr.to == TASK_READY)
 		namespace_count_ready(j->groups[t->group].class, 1);
+	if (waits(tr.to) && !waits(from))
+		group_times_wait_begins(&j->groups[t->group].times, c->now_us);
+	else if (waits(from) && !waits(tr.to))
+		group_times_wait_ends(&j->groups[t->group].times, c->now_us);
 	t->state = tr.to;
 	t->reason = (uint8_t)ev;
 	if (c->trace != NULL)

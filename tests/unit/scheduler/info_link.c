@@ -25,7 +25,7 @@ static void begin(void)
 	options.scheduler_heartbeat_interval = 1000000;
 	options.info_heartbeat_budget = 1; /* a millionth of a core */
 	cr_assert_eq(loop_new(&loop), SC_OK);
-	cr_assert_eq(scheduler_new(loop, &options, &access, &s), SC_OK);
+	cr_assert_eq(scheduler_new(loop, &options, &access, &s, NULL), SC_OK);
 }
 
 static void end(void)
