@@ -95,7 +95,7 @@ static pid_t start(const struct bench_cluster *c, const char *name, char *const 
 int bench_cluster_start(struct bench_cluster *c, size_t n_workers, unsigned slots)
 {
 	struct sc_client_options o = {0};
-	char name[16], slots_text[16];
+	char name[16], label[32], slots_text[16];
 
 	memset(c, 0, sizeof(*c));
 	snprintf(c->dir, sizeof(c->dir), "/tmp/sched-bench-XXXXXX");
@@ -110,9 +110,10 @@ int bench_cluster_start(struct bench_cluster *c, size_t n_workers, unsigned slot
 		return -1;
 	for (size_t i = 0; i < n_workers && i < sizeof(c->workers) / sizeof(c->workers[0]); i++) {
 		snprintf(name, sizeof(name), "w%zu", i + 1);
+		snprintf(label, sizeof(label), "name=%s", name);
 		c->workers[i] = start(c, "sched-worker",
 				      (char *[]){"sched-worker", "--access-file", c->access_file, "--slots", slots_text,
-						 "--name", name, NULL});
+						 "--name", name, "--label", label, NULL});
 		if (c->workers[i] < 0) {
 			bench_cluster_stop(c);
 			return -1;
