@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -179,6 +180,7 @@ static int run(const struct scenario *s)
 
 	if (rounds == 0 || rounds > ROUNDS_MAX)
 		rounds = ROUNDS_MAX;
+	setenv("TMPDIR", param_text(s, "spool"), 1); /* of the workers */
 	if (bench_cluster_start(&c, 2, 2) != 0)
 		return 1;
 	for (uint64_t i = 0; i < rounds && !bad; i++) {
@@ -204,4 +206,6 @@ struct scenario scenario_transfer = {
 	"transfer",
 	"one large result from worker to worker, against a bare connection over loopback; medians",
 	run,
-	{{"mib", 1024, "size of the result", PARAM_COUNT, NULL}, {"rounds", 5, "of both, in turn", PARAM_COUNT, NULL}}};
+	{{"mib", 1024, "size of the result", PARAM_COUNT, NULL},
+	 {"rounds", 5, "of both, in turn", PARAM_COUNT, NULL},
+	 {"spool", 0, "where the workers keep results", PARAM_TEXT, "/dev/shm"}}};

@@ -108,6 +108,54 @@ Test(store, spills_above_its_share)
 	}
 }
 
+static uint32_t gone[8];
+static size_t n_gone;
+
+static void on_gone(uint64_t job, uint32_t task, void *arg)
+{
+	(void)job;
+	(void)arg;
+	gone[n_gone++] = task;
+}
+
+/* Copies beyond their share go, the one not used for the longest time first; not what is pinned, kept or in use. */
+Test(store, copies_make_room)
+{
+	struct store_config config = {.spool = &spool, .memory_bytes = 1000, .copies_bytes = 12, .gone = on_gone};
+	struct result *used;
+
+	store_free(s);
+	cr_assert_eq(store_new(&config, &s), SC_OK);
+	store_put(s, 1, 0, text_result("own!"));
+	for (uint32_t i = 1; i <= 3; i++)
+		cr_assert_eq(store_put_copy(s, 1, i, text_result("copy"), 0), SC_OK);
+	cr_assert_eq(store_totals(s)->copies_bytes, 12);
+	cr_assert_not_null(store_get(s, 1, 1));
+	store_put_copy(s, 1, 4, text_result("copy"), 0);
+	cr_assert_eq(n_gone, 1);
+	cr_assert_eq(gone[0], 2);
+	store_keep(s, 1, 3);
+	store_put_copy(s, 1, 5, text_result("copy"), 1);
+	cr_assert_eq(store_totals(s)->copies_bytes, 8);
+	used = result_ref(store_get(s, 1, 4));
+	store_put_copy(s, 1, 6, text_result("copy"), 0);
+	store_put_copy(s, 1, 7, text_result("copy"), 0);
+	cr_assert_eq(n_gone, 2);
+	cr_assert_eq(gone[1], 1);
+	result_unref(used);
+	store_drop_copy(s, 1, 0);
+	store_drop_copy(s, 1, 5);
+	cr_assert_not_null(store_get(s, 1, 0));
+	cr_assert_null(store_get(s, 1, 5));
+	cr_assert_eq(store_spill(s, 1000), store_totals(s)->held_bytes);
+	cr_assert_eq(store_totals(s)->memory_bytes, 0);
+	cr_assert_eq(store_totals(s)->spilled_bytes, store_totals(s)->held_bytes);
+	expect_text(store_get(s, 1, 4), "copy");
+	store_clear(s);
+	cr_assert_eq(store_totals(s)->copies_bytes, 0);
+	cr_assert_eq(store_totals(s)->spilled_bytes, 0);
+}
+
 Test(store, moves_to_a_file)
 {
 	struct result *r = text_result("to disk");
