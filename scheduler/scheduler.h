@@ -44,7 +44,8 @@ struct worker_peer {
 	/* of its last heartbeat */
 	uint64_t cpu_percent, memory_bytes, running, queued, held, held_bytes, spilled_bytes;
 	uint64_t sent_bytes, received_bytes, heartbeat_us; /* when these were told */
-	uint64_t sent_bytes_s, received_bytes_s;	   /* since the time before */
+	uint64_t receiving_us;
+	uint64_t sent_bytes_s, received_bytes_s; /* since the time before */
 	/* this turn's actions for it: indices into the core's array, chained by outbox */
 	uint32_t first_action, last_action;
 	int is_touched;

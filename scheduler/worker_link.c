@@ -115,6 +115,10 @@ static sc_err on_heartbeat(struct worker_peer *p, const struct msg_heartbeat *m)
 	p->held = m->held;
 	p->held_bytes = m->held_bytes;
 	p->spilled_bytes = m->spilled_bytes;
+	if (m->received_bytes > p->received_bytes && m->receiving_us > p->receiving_us && p->heartbeat_us != 0)
+		core_transferred(p->scheduler->core, m->received_bytes - p->received_bytes,
+				 m->receiving_us - p->receiving_us);
+	p->receiving_us = m->receiving_us;
 	info_link_heartbeat(p->scheduler->info, p, m);
 	return SC_OK;
 }

@@ -286,6 +286,7 @@ static void on_heartbeat(struct msg_heartbeat *m, void *arg)
 	m->spilled_bytes = held->spilled_bytes;
 	m->sent_bytes = data_server_sent_bytes(a->data_server);
 	m->received_bytes = fetcher_received_bytes(a->fetcher);
+	m->receiving_us = fetcher_busy_us(a->fetcher);
 }
 
 static const struct link_handlers link_handlers = {

@@ -90,6 +90,7 @@ struct fetcher {
 	size_t n_asked;
 	uint64_t last_id;
 	uint64_t received_bytes;
+	uint64_t busy_us, busy_since_us; /* when anything was asked for; since when it has been, 0: nothing is */
 };
 
 static void ask_waiting(struct fetcher *f);
@@ -127,6 +128,22 @@ void fetcher_identify(struct fetcher *f, const char *secret, const char *own_add
 uint64_t fetcher_received_bytes(const struct fetcher *f)
 {
 	return f->received_bytes;
+}
+
+uint64_t fetcher_busy_us(const struct fetcher *f)
+{
+	return f->busy_us + (f->busy_since_us != 0 ? clock_monotonic_us() - f->busy_since_us : 0);
+}
+
+/* One more, or one less, is on its way. */
+static void count_asked(struct fetcher *f, int more)
+{
+	if (more && f->n_asked++ == 0)
+		f->busy_since_us = clock_monotonic_us();
+	if (more || --f->n_asked > 0)
+		return;
+	f->busy_us += clock_monotonic_us() - f->busy_since_us;
+	f->busy_since_us = 0;
 }
 
 /* The key of an input: standard error is another one than the result. */
@@ -182,7 +199,7 @@ static void leave_peer(struct input_fetch *x)
 
 	TAILQ_REMOVE(&x->peer->asked, x, link);
 	HASH_DELETE(hh_id, f->by_id, x);
-	f->n_asked--;
+	count_asked(f, 0);
 	if (TAILQ_EMPTY(&x->peer->asked))
 		peer_rest(x->peer);
 	x->peer = NULL;
@@ -470,7 +487,7 @@ static sc_err ask(struct fetcher *f, struct input_fetch *x)
 	TAILQ_INSERT_TAIL(&p->asked, x, link);
 	x->phase = PHASE_ASKED;
 	x->peer = p;
-	f->n_asked++;
+	count_asked(f, 1);
 	peer_heard(p);
 	if (p->is_welcome)
 		ask_parts(x);

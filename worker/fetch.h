@@ -52,5 +52,7 @@ void fetcher_turn(struct fetcher *f);
 
 /* Bytes fetched since start. */
 uint64_t fetcher_received_bytes(const struct fetcher *f);
+/* For how long, since start, there was something on its way here. */
+uint64_t fetcher_busy_us(const struct fetcher *f);
 
 #endif

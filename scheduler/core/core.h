@@ -146,6 +146,9 @@ sc_err core_replica_added(struct core *c, uint32_t worker, struct job *j, uint32
 			  uint64_t stderr_bytes);
 sc_err core_replica_dropped(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t now_us);
 
+/* So many bytes took a worker so long to fetch: placement weighs moving against waiting by what it learns from this. */
+void core_transferred(struct core *c, uint64_t bytes, uint64_t us);
+
 /* Who holds the output of a task, the first holder first; at most cap.  Their number. */
 size_t core_holders(const struct core *c, const struct job *j, uint32_t task, uint32_t *out, size_t cap);
 /* The one of them with this data address, or NO_WORKER. */

@@ -27,9 +27,13 @@
 
 #define HOLDERS_LOOKED_AT 16u
 #define INPUTS_LOOKED_AT  256u
-#define QUEUED_IN_TURN	  16u	 /* tasks of a namespace queued ahead before another has its turn */
-#define MESSAGE_US	  15.0	 /* what it takes to give something to one more worker and to hear of it */
-#define BYTES_PER_US	  1000.0 /* that move between workers, until it was measured: 1 GB/s */
+#define QUEUED_IN_TURN	  16u		  /* tasks of a namespace queued ahead before another has its turn */
+#define MESSAGE_US	  15.0		  /* what it takes to give something to one more worker and to hear of it */
+#define BYTES_PER_US	  1000.0	  /* that move between workers, until it was measured: 1 GB/s */
+#define BANDWIDTH_BYTES	  (1024u * 1024u) /* less than this says more about latency than about bandwidth */
+#define BANDWIDTH_LEAST	  0.01		  /* bytes a microsecond: whatever anybody tells, moving is possible ... */
+#define BANDWIDTH_MOST	  100000.0	  /* ... and takes some time */
+#define BANDWIDTH_WEIGHT  0.1
 
 struct pass {
 	struct core *c;
@@ -235,6 +239,22 @@ static void find_holders(const struct core *c, const struct job *j, uint32_t tas
 		for (const struct replica *r = replica_first(c, j, input); r != NULL; r = LIST_NEXT(r, of_result))
 			count_holder(h, r->worker, i->result_bytes);
 	}
+}
+
+void core_transferred(struct core *c, uint64_t bytes, uint64_t us)
+{
+	double bytes_per_us;
+
+	if (bytes < BANDWIDTH_BYTES || us == 0)
+		return;
+	bytes_per_us = (double)bytes / (double)us;
+	if (bytes_per_us < BANDWIDTH_LEAST)
+		bytes_per_us = BANDWIDTH_LEAST;
+	if (bytes_per_us > BANDWIDTH_MOST)
+		bytes_per_us = BANDWIDTH_MOST;
+	if (c->bytes_per_us == 0.0)
+		c->bytes_per_us = BYTES_PER_US;
+	c->bytes_per_us += BANDWIDTH_WEIGHT * (bytes_per_us - c->bytes_per_us);
 }
 
 /*

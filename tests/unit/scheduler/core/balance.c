@@ -105,3 +105,38 @@ Test(balance, nothing_moves_to_a_worker_that_cannot_run_it)
 	cr_expect_eq(withdrawn(&w, tasks, 64), 0);
 	world_fini(&w);
 }
+
+Test(balance, a_slow_network_makes_a_task_wait_for_the_worker_that_has_its_input)
+{
+	struct group_spec groups[2] = {{.name = slice_of("in"), .n_tasks = 1},
+				       {.name = slice_of("out"), .n_tasks = 6, .flags = GROUP_ARRAY}};
+	struct task_outcome large = {.result_bytes = 1000000, .elapsed_us = 2000};
+	struct task_outcome quick = {.elapsed_us = 2000};
+
+	for (int is_slow = 0; is_slow < 2; is_slow++) {
+		uint32_t a, there = 0;
+		struct world w;
+		struct job *j;
+		size_t n;
+
+		world_init(&w);
+		a = world_worker(&w, "a", "cpus=1");
+		j = world_submit(&w, groups, 2, "0>1 0>2 0>3 0>4 0>5 0>6");
+		world_round(&w, &n);
+		cr_assert_eq(core_task_done(w.core, a, j, 0, &large, w.now_us), SC_OK);
+		world_round(&w, &n);
+		cr_assert_eq(j->tasks[1].worker, a, "how long these take is not known: one at a time");
+		cr_assert_eq(core_task_done(w.core, a, j, 1, &quick, w.now_us), SC_OK);
+		world_worker(&w, "b", "cpus=1");
+		for (int i = 0; i < 200; i++) /* 1 MB/s, or 100 GB/s */
+			core_transferred(w.core, 10000000, is_slow ? 10000000 : 100);
+		world_round(&w, &n);
+		for (uint32_t t = 2; t <= 6; t++)
+			there += j->tasks[t].worker != a && j->tasks[t].worker != NO_WORKER;
+		if (is_slow)
+			cr_expect_eq(there, 0, "a second to move it, some milliseconds to wait: %u went", there);
+		else
+			cr_expect_gt(there, 0, "nothing to move, and nobody there");
+		world_fini(&w);
+	}
+}
