@@ -53,6 +53,7 @@ static int run(const struct scenario *s)
 	emit(s, "steps", (double)counts.steps, "1");
 	emit(s, "faults", (double)counts.faults, "1");
 	emit(s, "gang_tasks", (double)counts.gangs, "1");
+	emit(s, "growths", (double)counts.growths, "1");
 	emit(s, "withdrawn", (double)counts.withdrawn, "1");
 	emit(s, "copies", (double)counts.copies, "1");
 	emit(s, "violations", (double)violations, "1");

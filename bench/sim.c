@@ -32,6 +32,10 @@
 /* In eight of 32: workers keep and drop copies of what they fetch, pause, and are drained to the end. */
 #define WITH_REPLICAS(s) ((s)->o->seed / 8 % 4 == 1)
 
+/* In one of sixteen: jobs grow, and are submitted open. */
+#define WITH_GROWTH(s) ((s)->o->seed % 16 == 5)
+#define GROWTHS_MAX    12u
+
 const struct sim_options sim_options_default = {1, 150, 6, 4, 16};
 
 enum sim_event {
@@ -44,6 +48,7 @@ enum sim_event {
 	TO_KEEP,
 	TO_FETCH,
 	SAY_STARTED,
+	SAY_FETCHES,
 	SAY_DONE,
 	SAY_FAILED,
 	SAY_STOPPED,
@@ -99,7 +104,7 @@ struct sim {
 	uint64_t now_us;
 	struct sim_worker workers[WORKERS_MAX];
 	uint32_t next_serial;
-	unsigned n_jobs;
+	unsigned n_jobs, n_growths;
 	uint64_t newest_job;
 	int quiet; /* no more faults: let it finish */
 	sc_err err;
@@ -283,6 +288,12 @@ static void submit(struct sim *s)
 		spec.after = &after;
 		spec.n_after = 1;
 	}
+	if (WITH_GROWTH(s)) {
+		spec.is_open = PERCENT(s, 40);
+		spec.max_fails = PERCENT(s, 30) ? 1 + roll(s, 3) : 0;
+		for (uint32_t i = 0; i < n_groups; i++)
+			groups[i].max_running = roll(s, 4);
+	}
 	buf_init(&error, 0);
 	if (core_submit(s->core, &spec, s->now_us, &id, &error) == SC_OK) {
 		s->newest_job = id;
@@ -301,11 +312,81 @@ static struct job *any_job(struct sim *s)
 	return s->newest_job == 0 ? NULL : core_job(s->core, 1 + roll(s, (uint32_t)s->newest_job));
 }
 
+/* A few tasks more for a job, which take input from any that are there and from each other. */
+static void grow(struct sim *s, struct job *j)
+{
+	static const char *const requests[] = {"", "cpus=2", "gpu=1"};
+	struct group_spec groups[2];
+	char names[2][16];
+	struct slice body = slice_of("more");
+	struct job_spec spec = {.first_task = j->n_tasks, .n_groups = 1 + roll(s, 2), .groups = groups};
+	uint32_t n = 0, e = 0;
+	struct buf error;
+
+	for (uint32_t i = 0; i < spec.n_groups; i++) {
+		snprintf(names[i], sizeof(names[i]), "g%u.%u", s->n_growths, i);
+		groups[i] = (struct group_spec){.name = slice_of(names[i]),
+						.n_tasks = 1 + roll(s, 4),
+						.index_step = 1,
+						.flags = PERCENT(s, 20)	  ? GROUP_GANG
+							 : PERCENT(s, 30) ? GROUP_KEEP
+									  : 0,
+						.retries = roll(s, 2),
+						.request = slice_of(requests[roll(s, 3)]),
+						.priority = (int64_t)roll(s, 3),
+						.max_running = roll(s, 3)};
+		if ((groups[i].flags & GROUP_GANG) != 0)
+			groups[i].n_tasks = 1;
+		n += groups[i].n_tasks;
+	}
+	s->n_growths++;
+	spec.bodies = (struct slices){&body, 1};
+	if (PERCENT(s, 80)) {
+		spec.in_start = mem_malloc((n + 1) * sizeof(uint32_t));
+		spec.in = mem_malloc((size_t)n * 4 * sizeof(uint32_t));
+		for (uint32_t t = 0; spec.in_start != NULL && spec.in != NULL && t < n; t++) {
+			spec.in_start[t] = e;
+			for (uint32_t k = roll(s, 4); k > 0 && j->n_tasks + t > 0; k--)
+				spec.in[e++] = roll(s, j->n_tasks + t);
+			spec.in_start[t + 1] = e;
+		}
+	}
+	buf_init(&error, 0);
+	if (core_submit_more(s->core, j, &spec, s->now_us, &error) == SC_OK) {
+		s->counts->tasks += n;
+		s->counts->growths++;
+	} else {
+		mem_free(spec.in_start);
+		mem_free(spec.in);
+	}
+	buf_fini(&error);
+}
+
+/* As the others, and more tasks for jobs that go on. */
+static void growth_step(struct sim *s)
+{
+	struct job *j = any_job(s);
+
+	if (j == NULL || job_has_ended(j))
+		return;
+	if (PERCENT(s, 10))
+		core_await(s->core, j, j->n_tasks > 0 && PERCENT(s, 50) ? roll(s, j->n_tasks) : ALL_TASKS);
+	if (s->n_growths < GROWTHS_MAX && PERCENT(s, 70))
+		grow(s, j);
+	else if (PERCENT(s, 30))
+		core_job_close(s->core, j, s->now_us);
+}
+
 static void client_step(struct sim *s)
 {
 	struct job *j = any_job(s);
 	uint32_t task;
 	uint64_t n;
+
+	if (WITH_GROWTH(s) && PERCENT(s, 50)) {
+		growth_step(s);
+		return;
+	}
 
 	if (s->n_jobs < s->o->max_jobs && PERCENT(s, 50)) {
 		submit(s);
@@ -598,7 +679,8 @@ static void work(struct sim *s, struct sim_worker *w)
 		if (WITH_REPLICAS(s))
 			fetch_inputs(s, w, t->job, t->task);
 		t->started = 1;
-		m.kind = SAY_STARTED;
+		m.kind = WITH_GROWTH(s) && PERCENT(s, 30) ? SAY_FETCHES : SAY_STARTED;
+		t->started = m.kind == SAY_STARTED;
 		push(s, &w->out, m);
 		return;
 	} else if (PERCENT(s, s->quiet ? 0 : 15)) {
@@ -641,6 +723,9 @@ static void deliver_to_core(struct sim *s, struct sim_worker *w)
 	switch (m.kind) {
 	case SAY_STARTED:
 		err = core_task_started(s->core, w->number, j, m.task);
+		break;
+	case SAY_FETCHES:
+		err = core_task_fetches(s->core, w->number, j, m.task);
 		break;
 	case SAY_DONE:
 		err = core_task_done(s->core, w->number, j, m.task, &o, s->now_us);
@@ -909,6 +994,10 @@ static void finish(struct sim *s)
 	unsigned steps = 0;
 
 	s->quiet = 1;
+	for (struct job *j = core_job_first(s->core), *next; j != NULL; j = next) {
+		next = core_job_next(s->core, j); /* closing may end it, and an ended one may be forgotten */
+		core_job_close(s->core, j, s->now_us);
+	}
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		if (s->workers[i].number != 0) {
 			core_worker_set_status(s->core, s->workers[i].number, WORKER_ACTIVE);

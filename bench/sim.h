@@ -26,7 +26,7 @@ struct sim_options {
 extern const struct sim_options sim_options_default;
 
 struct sim_counts {
-	uint64_t steps, faults, jobs, tasks, assigned, lost_workers, crossings, gangs, withdrawn, copies;
+	uint64_t steps, faults, jobs, tasks, assigned, lost_workers, crossings, gangs, withdrawn, copies, growths;
 };
 
 /* SC_OK, or SC_BAD_STATE with *why saying what did not hold and at which step.  Counts are added to. */

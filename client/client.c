@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "client/info.h"
 #include "client/link.h"
 #include "net/access.h"
@@ -149,7 +150,7 @@ static void release(struct sc_client *client)
 
 static sc_err prepare(struct sc_client *client, const struct sc_client_options *o)
 {
-	const char *role = getenv("SCHED_ROLE");
+	const char *role = getenv("SCHED_ROLE"), *job = getenv("SCHED_JOB_ID");
 	sc_err err = read_options(client, o);
 
 	if (err == SC_OK)
@@ -157,6 +158,9 @@ static sc_err prepare(struct sc_client *client, const struct sc_client_options *
 	if (err != SC_OK)
 		return err;
 	client->role = role != NULL && strcmp(role, ROLE_WORKER_CLIENT) == 0 ? ROLE_WORKER_CLIENT : ROLE_CLIENT;
+	if (client->role != NULL && strcmp(client->role, ROLE_WORKER_CLIENT) == 0 && job != NULL &&
+	    text_u64(job, &client->own_job) != SC_OK)
+		client->own_job = 0;
 	snprintf(client->software, sizeof(client->software), "%.100s %s",
 		 o->software != NULL ? o->software : "libsched-client", SCHED_VERSION);
 	err = loop_new(&client->loop);

@@ -33,6 +33,7 @@ struct sc_client {
 	struct options options; /* read-only once open */
 	char access_file[4096];
 	const char *role;
+	uint64_t own_job; /* of a client inside a task: the job of that; 0: none */
 	char software[128];
 
 	pthread_t thread;

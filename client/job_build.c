@@ -101,6 +101,7 @@ static void group_free(struct job_group *g)
 {
 	mem_free(g->name);
 	mem_free(g->joins);
+	mem_free(g->indexes);
 	mem_free(g);
 }
 
@@ -117,6 +118,7 @@ void sc_job_free(struct sc_job *job)
 	buf_fini(&job->item_bytes);
 	mem_free(job->item_ends);
 	mem_free(job->edges);
+	mem_free(job->earlier);
 	mem_free(job->after);
 	mem_free(job->name);
 	mem_free(job->name_space);
@@ -143,6 +145,20 @@ sc_err sc_job_set_priority(struct sc_job *job, int64_t priority)
 		return client_error(SC_INVALID, "priority %" PRId64 ": -%d to %d is allowed", priority, PRIORITY_MAX,
 				    PRIORITY_MAX);
 	job->priority = priority;
+	return SC_OK;
+}
+
+sc_err sc_job_set_flags(struct sc_job *job, unsigned flags)
+{
+	if ((flags & ~(unsigned)SC_JOB_OPEN) != 0)
+		return client_error(SC_INVALID, "flags %#x of a job are not known", flags);
+	job->flags = flags;
+	return SC_OK;
+}
+
+sc_err sc_job_set_max_fails(struct sc_job *job, uint64_t n)
+{
+	job->max_fails = n == UINT64_MAX ? 0 : n + 1;
 	return SC_OK;
 }
 
@@ -194,12 +210,17 @@ const struct job_group *job_group_of(const struct sc_job *job, uint64_t task)
 	return job->groups[low];
 }
 
+uint64_t job_group_index(const struct job_group *g, uint64_t k)
+{
+	return g->indexes != NULL ? index_list_at(g->indexes, k) : g->index_first + k * g->index_step;
+}
+
 const char *job_key(const struct sc_job *job, uint64_t task, char *out, size_t cap)
 {
 	const struct job_group *g = job_group_of(job, task);
 
 	if ((g->flags & SC_GROUP_ARRAY) != 0 || g->n_tasks > 1)
-		snprintf(out, cap, "%s-%" PRIu64, g->name, g->index_first + (task - g->first_task) * g->index_step);
+		snprintf(out, cap, "%s-%" PRIu64, g->name, job_group_index(g, task - g->first_task));
 	else
 		snprintf(out, cap, "%s", g->name);
 	return out;
@@ -387,8 +408,9 @@ static struct job_group *group_new(const struct sc_job *job, const struct sc_gro
 	g->flags = spec->flags & ~(unsigned)SC_GROUP_ITEMS;
 	if (spec->n_items > 0)
 		g->flags |= SC_GROUP_ITEMS;
-	if (spec->count > 0 || spec->n_items > 0)
+	if (spec->count > 0 || spec->n_items > 0 || spec->n_ranges > 0)
 		g->flags |= SC_GROUP_ARRAY;
+	g->max_running = spec->max_running;
 	g->kind = (unsigned)spec->kind;
 	g->retries = spec->retries;
 	g->time_limit_ms = spec->time_limit_ms;
@@ -411,6 +433,35 @@ static sc_err enlist_group(struct sc_job *job, struct job_group *g)
 	return SC_OK;
 }
 
+static uint64_t count_indexes(const struct sc_group_spec *spec)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < spec->n_ranges && n <= TASKS_MAX; i++) /* over it: refused, with a text */
+		n += spec->ranges[i].n < TASKS_MAX ? spec->ranges[i].n : TASKS_MAX;
+	return n > 0 ? n : 1;
+}
+
+static sc_err take_indexes(const struct sc_group_spec *spec, struct job_group *g)
+{
+	struct index_range *ranges;
+	sc_err err;
+
+	if (spec->n_ranges == 0)
+		return SC_OK;
+	ranges = mem_malloc(spec->n_ranges * sizeof(*ranges));
+	if (ranges == NULL)
+		return no_memory();
+	for (size_t i = 0; i < spec->n_ranges; i++)
+		ranges[i] = (struct index_range){spec->ranges[i].first, spec->ranges[i].step, spec->ranges[i].n};
+	err = index_list_new(ranges, spec->n_ranges, &g->indexes);
+	mem_free(ranges);
+	if (err == SC_INVALID)
+		return client_error(err, "group %s: ranges of indexes have to rise, and be %u at most", spec->name,
+				    INDEX_RANGES_MAX);
+	return err == SC_OK ? SC_OK : no_memory();
+}
+
 static sc_err share_texts(struct sc_job *job, const struct sc_group_spec *spec, struct job_group *g)
 {
 	const char *resources = spec->resources != NULL ? spec->resources : "";
@@ -431,7 +482,10 @@ static sc_err share_texts(struct sc_job *job, const struct sc_group_spec *spec, 
 
 sc_err sc_job_add_group(struct sc_job *job, const struct sc_group_spec *spec, uint32_t *group)
 {
-	uint64_t count = spec->count > 0 ? spec->count : spec->n_items > 0 ? spec->n_items : 1;
+	uint64_t count = spec->n_ranges > 0  ? count_indexes(spec)
+			 : spec->count > 0   ? spec->count
+			 : spec->n_items > 0 ? spec->n_items
+					     : 1;
 	struct job_group *g, *same;
 	sc_err err = check_spec(job, spec, count);
 
@@ -443,7 +497,9 @@ sc_err sc_job_add_group(struct sc_job *job, const struct sc_group_spec *spec, ui
 	g = group_new(job, spec, count);
 	if (g == NULL)
 		return no_memory();
-	err = share_texts(job, spec, g);
+	err = take_indexes(spec, g);
+	if (err == SC_OK)
+		err = share_texts(job, spec, g);
 	if (err == SC_OK && spec->n_items > 0)
 		err = add_items(job, spec);
 	if (err == SC_OK) {
@@ -472,6 +528,19 @@ sc_err sc_job_add_input(struct sc_job *job, uint32_t task, uint32_t input)
 	if (job->n_edges > 0 && task < job->edges[job->n_edges - 1].task)
 		job->edges_sorted = 0;
 	job->edges[job->n_edges++] = (struct edge){task, input};
+	return SC_OK;
+}
+
+sc_err sc_job_add_earlier_input(struct sc_job *job, uint32_t task, uint32_t earlier)
+{
+	void *p = mem_grow(job->earlier, &job->cap_earlier, job->n_earlier + 1, sizeof(*job->earlier));
+
+	if (p == NULL)
+		return no_memory();
+	job->earlier = p;
+	if (job->n_earlier > 0 && task < job->earlier[job->n_earlier - 1].task)
+		job->edges_sorted = 0;
+	job->earlier[job->n_earlier++] = (struct edge){task, earlier};
 	return SC_OK;
 }
 
@@ -514,40 +583,52 @@ sc_err sc_job_join_groups(struct sc_job *job, uint32_t group, uint32_t input_gro
 }
 
 /* A counting sort: O(tasks + edges), and stable, as the order of a task's inputs means something. */
-sc_err job_sort_edges(struct sc_job *job)
+static sc_err sort_edges(const struct sc_job *job, struct edge **edges, size_t n_edges, size_t *cap)
 {
-	struct edge *sorted;
+	struct edge *sorted = mem_malloc(n_edges * sizeof(*sorted));
 	uint64_t *at;
 
-	if (job->edges_sorted)
-		return SC_OK;
-	for (size_t i = 0; i < job->n_edges; i++)
-		if (job->edges[i].task >= job->n_tasks)
-			return SC_OK; /* refused later, with a text */
-	sorted = mem_malloc(job->n_edges * sizeof(*sorted));
 	at = mem_calloc((size_t)job->n_tasks + 1, sizeof(*at));
 	if (sorted == NULL || at == NULL) {
 		mem_free(sorted);
 		mem_free(at);
 		return no_memory();
 	}
-	for (size_t i = 0; i < job->n_edges; i++)
-		at[job->edges[i].task + 1]++;
+	for (size_t i = 0; i < n_edges; i++)
+		at[(*edges)[i].task + 1]++;
 	for (size_t t = 0; t < job->n_tasks; t++)
 		at[t + 1] += at[t];
-	for (size_t i = 0; i < job->n_edges; i++)
-		sorted[at[job->edges[i].task]++] = job->edges[i];
+	for (size_t i = 0; i < n_edges; i++)
+		sorted[at[(*edges)[i].task]++] = (*edges)[i];
 	mem_free(at);
-	mem_free(job->edges);
-	job->edges = sorted;
-	job->cap_edges = job->n_edges;
-	job->edges_sorted = 1;
+	mem_free(*edges);
+	*edges = sorted;
+	*cap = n_edges;
 	return SC_OK;
+}
+
+sc_err job_sort_edges(struct sc_job *job)
+{
+	sc_err err;
+
+	if (job->edges_sorted)
+		return SC_OK;
+	for (size_t i = 0; i < job->n_edges; i++)
+		if (job->edges[i].task >= job->n_tasks)
+			return SC_OK; /* refused later, with a text */
+	for (size_t i = 0; i < job->n_earlier; i++)
+		if (job->earlier[i].task >= job->n_tasks)
+			return SC_OK;
+	err = sort_edges(job, &job->edges, job->n_edges, &job->cap_edges);
+	if (err == SC_OK)
+		err = sort_edges(job, &job->earlier, job->n_earlier, &job->cap_earlier);
+	job->edges_sorted = err == SC_OK;
+	return err;
 }
 
 uint64_t job_count_inputs(const struct sc_job *job)
 {
-	uint64_t n = job->n_edges;
+	uint64_t n = job->n_edges + job->n_earlier;
 
 	for (size_t i = 0; i < job->n_groups; i++) {
 		const struct job_group *g = job->groups[i];
@@ -587,7 +668,7 @@ static sc_err visit_joins(const struct sc_job *job, const struct job_group *g, u
 
 sc_err job_each_input(const struct sc_job *job, const struct job_visitor *v)
 {
-	size_t e = 0;
+	size_t e = 0, k = 0;
 	sc_err err = SC_OK;
 
 	assert(job->edges_sorted && "job_sort_edges() first");
@@ -598,6 +679,9 @@ sc_err job_each_input(const struct sc_job *job, const struct job_visitor *v)
 			err = visit_joins(job, g, task, v);
 			for (; err == SC_OK && e < job->n_edges && job->edges[e].task == task; e++)
 				err = v->input(task, job->edges[e].input, v->arg);
+			for (; err == SC_OK && k < job->n_earlier && job->earlier[k].task == task; k++)
+				if (v->earlier != NULL)
+					err = v->earlier(task, job->earlier[k].input, v->arg);
 			if (err == SC_OK && v->end_task != NULL)
 				err = v->end_task(task, v->arg);
 			if (err != SC_OK)

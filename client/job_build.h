@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/index_list.h"
 #include "client/sched_client.h"
 #include "proto/message.h"
 
@@ -31,6 +32,8 @@ struct job_group {
 	uint32_t retries;
 	uint64_t time_limit_ms;
 	int64_t priority;
+	struct index_list *indexes; /* instead of index_first and index_step, or NULL */
+	uint32_t max_running;
 	struct group_join *joins; /* in the order they were added */
 	size_t n_joins, cap_joins;
 };
@@ -64,6 +67,8 @@ struct sc_job {
 	char *name;
 	char *name_space; /* NULL: default */
 	int64_t priority;
+	unsigned flags;
+	uint64_t max_fails; /* 1 + how many; 0: no limit */
 	uint64_t *after;
 	size_t n_after, cap_after;
 
@@ -80,6 +85,8 @@ struct sc_job {
 	struct edge *edges; /* sorted by task if edges_sorted, else in the order they were added */
 	size_t n_edges, cap_edges;
 	int edges_sorted;
+	struct edge *earlier; /* the same, from tasks of the job it is to be part of; sorted by job_sort_edges() */
+	size_t n_earlier, cap_earlier;
 };
 
 /* The group a task is in. */
@@ -97,6 +104,7 @@ sc_err job_sort_edges(struct sc_job *job);
  */
 struct job_visitor {
 	sc_err (*input)(uint64_t task, uint64_t input, void *arg);
+	sc_err (*earlier)(uint64_t task, uint64_t input, void *arg); /* of the job it is to be part of; may be NULL */
 	sc_err (*end_task)(uint64_t task, void *arg);
 	void *arg;
 };
@@ -105,9 +113,14 @@ sc_err job_each_input(const struct sc_job *job, const struct job_visitor *v);
 /* Inputs of all tasks together; may be over JOB_INPUTS_MAX. */
 uint64_t job_count_inputs(const struct sc_job *job);
 
+/* The index of a group's k-th task. */
+uint64_t job_group_index(const struct job_group *g, uint64_t k);
+
 /* The message of a checked job.  It borrows the job and *columns, which the caller frees with job_columns_free(). */
 struct job_columns;
 sc_err job_message(struct sc_job *job, struct msg_submit *out, struct job_columns **columns);
+/* The same for what becomes part of a job. */
+sc_err job_message_more(struct sc_job *job, struct msg_submit_more *out, struct job_columns **columns);
 void job_columns_free(struct job_columns *columns); /* NULL is fine */
 
 #endif

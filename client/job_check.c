@@ -19,6 +19,16 @@
 
 /* ---- keys ------------------------------------------------------------------------------------------------------- */
 
+static int has_index(const struct job_group *g, uint64_t index)
+{
+	uint64_t k;
+
+	if (g->indexes != NULL)
+		return index_list_find(g->indexes, index, &k);
+	return index >= g->index_first && (index - g->index_first) % g->index_step == 0 &&
+	       (index - g->index_first) / g->index_step < g->n_tasks;
+}
+
 /* A single task named "a-7" and an array "a" with the index 7 would have the same key. */
 static sc_err check_keys(const struct sc_job *job)
 {
@@ -31,9 +41,7 @@ static sc_err check_keys(const struct sc_job *job)
 		    (dash[1] == '0' && dash[2] != '\0'))
 			continue;
 		HASH_FIND(hh, job->by_name, g->name, (size_t)(dash - g->name), array);
-		if (array == NULL || (array->flags & SC_GROUP_ARRAY) == 0 || index < array->index_first ||
-		    (index - array->index_first) % array->index_step != 0 ||
-		    (index - array->index_first) / array->index_step >= array->n_tasks)
+		if (array == NULL || (array->flags & SC_GROUP_ARRAY) == 0 || !has_index(array, index))
 			continue;
 		return client_error(SC_EXISTS,
 				    "two tasks have the key %s: the task of that name and a task of the group %s; "
@@ -58,6 +66,10 @@ static sc_err check_edges(const struct sc_job *job)
 					    "task %s takes the result of task %u, but there are only %" PRIu64,
 					    job_key(job, e->task, key, sizeof(key)), e->input, job->n_tasks);
 	}
+	for (size_t i = 0; i < job->n_earlier; i++)
+		if (job->earlier[i].task >= job->n_tasks)
+			return client_error(SC_INVALID, "task %u is given an input, but there are only %" PRIu64,
+					    job->earlier[i].task, job->n_tasks);
 	return SC_OK;
 }
 
@@ -148,7 +160,7 @@ static sc_err find_cycle(const struct sc_job *job, uint64_t n_inputs)
 {
 	size_t n = (size_t)job->n_tasks;
 	struct walk w = {.job = job};
-	struct job_visitor v = {take_input, take_end, &w};
+	struct job_visitor v = {take_input, NULL, take_end, &w};
 	sc_err err = SC_OK;
 
 	w.first = mem_calloc(n + 1, sizeof(*w.first));
@@ -175,11 +187,11 @@ static sc_err find_cycle(const struct sc_job *job, uint64_t n_inputs)
 
 sc_err sc_job_check(struct sc_job *job)
 {
-	struct job_visitor forward = {is_forward, NULL, NULL};
+	struct job_visitor forward = {is_forward, NULL, NULL, NULL};
 	uint64_t n_inputs;
 	sc_err err;
 
-	if (job->n_tasks == 0)
+	if (job->n_tasks == 0 && (job->flags & SC_JOB_OPEN) == 0)
 		return client_error(SC_INVALID, "job %s has no tasks", job->name);
 	err = check_keys(job);
 	if (err == SC_OK)

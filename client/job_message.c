@@ -24,6 +24,11 @@ enum {
 	C_PRIORITY,
 	C_N_INPUTS,
 	C_INPUT,
+	C_MAX_RUNNING,
+	C_N_RANGES,
+	C_RANGE_FIRST,
+	C_RANGE_STEP,
+	C_RANGE_N,
 	COLUMNS
 };
 
@@ -34,6 +39,7 @@ struct job_columns {
 	struct slice *requests;
 	struct slice *items;
 	uint64_t n_of_task; /* inputs of the task being visited */
+	int more;	    /* for a job that is there: inputs are told apart from those that are tasks of it */
 };
 
 void job_columns_free(struct job_columns *c)
@@ -54,7 +60,17 @@ static sc_err put_input(uint64_t task, uint64_t input, void *arg)
 	struct job_columns *c = arg;
 
 	(void)task;
-	column_put(&c->w[C_INPUT], input);
+	column_put(&c->w[C_INPUT], c->more ? 2 * input : input);
+	c->n_of_task++;
+	return SC_OK;
+}
+
+static sc_err put_earlier(uint64_t task, uint64_t input, void *arg)
+{
+	struct job_columns *c = arg;
+
+	(void)task;
+	column_put(&c->w[C_INPUT], 2 * input + 1);
 	c->n_of_task++;
 	return SC_OK;
 }
@@ -97,6 +113,17 @@ static void put_groups(const struct sc_job *job, struct job_columns *c)
 	PUT_GROUPS(C_RETRIES, g->retries, 0);
 	PUT_GROUPS(C_TIME_LIMIT, g->time_limit_ms, 0);
 	PUT_GROUPS(C_PRIORITY, msg_zigzag(g->priority), 0);
+	PUT_GROUPS(C_MAX_RUNNING, g->max_running, 0);
+	PUT_GROUPS(C_N_RANGES, g->indexes != NULL ? g->indexes->n_ranges : 0, 0);
+	for (size_t i = 0; i < job->n_groups; i++) {
+		const struct index_list *l = job->groups[i]->indexes;
+
+		for (size_t k = 0; l != NULL && k < l->n_ranges; k++) {
+			column_put(&c->w[C_RANGE_FIRST], l->v[k].range.first);
+			column_put(&c->w[C_RANGE_STEP], l->v[k].range.step);
+			column_put(&c->w[C_RANGE_N], l->v[k].range.n);
+		}
+	}
 }
 
 static struct slice *slices_of_shared(const struct shared_texts *s)
@@ -157,17 +184,25 @@ static void fill_message(const struct sc_job *job, struct job_columns *c, struct
 		.items = {c->items, job->n_items},
 		.n_inputs = column_of(&c->w[C_N_INPUTS]),
 		.input = column_of(&c->w[C_INPUT]),
+		.flags = job->flags,
+		.max_fails = job->max_fails,
+		.group_max_running = column_of(&c->w[C_MAX_RUNNING]),
+		.group_n_ranges = column_of(&c->w[C_N_RANGES]),
+		.range_first = column_of(&c->w[C_RANGE_FIRST]),
+		.range_step = column_of(&c->w[C_RANGE_STEP]),
+		.range_n = column_of(&c->w[C_RANGE_N]),
 	};
 }
 
-sc_err job_message(struct sc_job *job, struct msg_submit *out, struct job_columns **columns)
+static sc_err make_message(struct sc_job *job, int more, struct msg_submit *out, struct job_columns **columns)
 {
 	struct job_columns *c = mem_calloc(1, sizeof(*c));
-	struct job_visitor v = {put_input, put_n_inputs, c};
+	struct job_visitor v = {put_input, put_earlier, put_n_inputs, c};
 	sc_err err;
 
 	if (c == NULL)
 		return client_error(SC_NOMEM, "%s", sc_err_text(SC_NOMEM));
+	c->more = more;
 	for (size_t i = 0; i < COLUMNS; i++)
 		column_writer_init(&c->w[i]);
 	for (size_t i = 0; i < job->n_after; i++)
@@ -184,5 +219,47 @@ sc_err job_message(struct sc_job *job, struct msg_submit *out, struct job_column
 	}
 	fill_message(job, c, out);
 	*columns = c;
+	return SC_OK;
+}
+
+sc_err job_message(struct sc_job *job, struct msg_submit *out, struct job_columns **columns)
+{
+	if (job->n_earlier > 0)
+		return client_error(SC_INVALID,
+				    "job %s takes results of tasks that are there already: it is more of a job",
+				    job->name);
+	return make_message(job, 0, out, columns);
+}
+
+sc_err job_message_more(struct sc_job *job, struct msg_submit_more *out, struct job_columns **columns)
+{
+	struct msg_submit m;
+	sc_err err = make_message(job, 1, &m, columns);
+
+	if (err != SC_OK)
+		return err;
+	*out = (struct msg_submit_more){
+		.group_name = m.group_name,
+		.group_n_tasks = m.group_n_tasks,
+		.group_index_first = m.group_index_first,
+		.group_index_step = m.group_index_step,
+		.group_flags = m.group_flags,
+		.group_kind = m.group_kind,
+		.group_body = m.group_body,
+		.group_request = m.group_request,
+		.group_retries = m.group_retries,
+		.group_time_limit_ms = m.group_time_limit_ms,
+		.group_priority = m.group_priority,
+		.bodies = m.bodies,
+		.requests = m.requests,
+		.items = m.items,
+		.n_inputs = m.n_inputs,
+		.input = m.input,
+		.group_max_running = m.group_max_running,
+		.group_n_ranges = m.group_n_ranges,
+		.range_first = m.range_first,
+		.range_step = m.range_step,
+		.range_n = m.range_n,
+	};
 	return SC_OK;
 }

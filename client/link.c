@@ -237,7 +237,7 @@ static void on_connect(struct conn *c, void *arg)
 	if (l->address[0] != '\0')
 		handshake_hello(c, ROLE_PEER, client->data_secret, client->software);
 	else
-		handshake_hello(c, client->role, l->access.client_secret, client->software);
+		handshake_hello_of_job(c, client->role, l->access.client_secret, client->software, client->own_job);
 }
 
 static void link_send(struct link *l, struct call *c)
@@ -291,6 +291,7 @@ REQUEST_IS_FIRST(stats);
 REQUEST_IS_FIRST(data_get);
 REQUEST_IS_FIRST(submitted);
 REQUEST_IS_FIRST(job_state);
+REQUEST_IS_FIRST(tasks_ended);
 REQUEST_IS_FIRST(job_rows);
 REQUEST_IS_FIRST(task_rows);
 REQUEST_IS_FIRST(task_info);
@@ -389,6 +390,7 @@ static sc_err on_message(struct conn *conn, const struct msg *m, void *arg)
 	case MSG_ok:
 	case MSG_submitted:
 	case MSG_job_state:
+	case MSG_tasks_ended:
 	case MSG_job_rows:
 	case MSG_task_rows:
 	case MSG_task_info:

@@ -15,6 +15,7 @@
 #define SAME_FAIL(name)		_Static_assert((int)SC_FAIL_##name == (int)FAIL_##name, "sched_client.h: sc_fail")
 #define SAME_NAMESPACE(name)	/* not in the public header */
 #define SAME_GROUP(name)	_Static_assert((int)SC_GROUP_##name == (int)GROUP_##name, "sched_client.h: sc_group_flag")
+#define SAME_JOB_FLAG(name)	_Static_assert((int)SC_JOB_##name == (int)JOB_FLAG_##name, "sched_client.h: sc_job_flag")
 #define SAME_FEATURE(name)	_Static_assert(1, "of no concern to programs")
 #define SAME_INFO_SECTION(name) _Static_assert(1, "of no concern to programs")
 #define SAME_INFO_KIND(name)	_Static_assert(1, "of no concern to programs")

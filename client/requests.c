@@ -46,6 +46,41 @@ sc_err sc_client_submit(struct sc_client *client, struct sc_job *job, uint64_t *
 	return err;
 }
 
+static int take_first_task(struct call *c, const struct msg *m)
+{
+	c->request.u.submit_more.request = m->u.submitted.first_task; /* its place is free now */
+	return 1;
+}
+
+sc_err sc_client_submit_more(struct sc_client *client, uint64_t job_id, struct sc_job *more, uint32_t *first_task)
+{
+	struct job_columns *columns;
+	struct call c;
+	sc_err err = sc_job_check(more);
+
+	if (err == SC_OK && more->n_tasks == 0)
+		err = client_error(SC_INVALID, "there are no tasks to submit");
+	if (err != SC_OK)
+		return err;
+	call_init(&c, client, MSG_submit_more, MSG_submitted);
+	c.on_answer = take_first_task;
+	err = job_message_more(more, &c.request.u.submit_more, &columns);
+	if (err == SC_OK) {
+		c.request.u.submit_more.job = job_id;
+		err = call_run(&c);
+		job_columns_free(columns);
+	}
+	if (err == SC_OK && first_task != NULL)
+		*first_task = (uint32_t)c.request.u.submit_more.request;
+	call_fini(&c);
+	return err;
+}
+
+uint64_t sc_client_own_job(const struct sc_client *client)
+{
+	return client->own_job;
+}
+
 sc_err client_async_begin(struct sc_client *client)
 {
 	size_t n;
@@ -146,6 +181,15 @@ sc_err sc_client_cancel(struct sc_client *client, uint64_t job_id, uint64_t *cou
 	call_init(&c, client, MSG_job_cancel, MSG_ok);
 	c.request.u.job_cancel.job = job_id;
 	return run_simple(&c, count);
+}
+
+sc_err sc_client_job_close(struct sc_client *client, uint64_t job_id)
+{
+	struct call c;
+
+	call_init(&c, client, MSG_job_close, MSG_ok);
+	c.request.u.job_close.job = job_id;
+	return run_simple(&c, NULL);
 }
 
 sc_err sc_client_forget(struct sc_client *client, uint64_t job_id, uint64_t *count)

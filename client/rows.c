@@ -23,8 +23,8 @@ static sc_err jobs_page(struct sc_jobs *jobs)
 {
 	struct msg_job_list *q = &jobs->pages.call.request.u.job_list;
 	const struct msg_job_rows *m = &jobs->pages.page.u.job_rows;
-	const struct column *columns[] = {&m->job,	    &m->state,	    &m->priority,
-					  &m->submitted_us, &m->elapsed_us, &m->counts};
+	const struct column *columns[] = {&m->job,	  &m->state,  &m->priority, &m->submitted_us,
+					  &m->elapsed_us, &m->counts, &m->flags};
 	const struct slices *texts[] = {&m->name, &m->namespace, &m->text};
 	sc_err err;
 
@@ -85,6 +85,7 @@ sc_err sc_jobs_next(struct sc_jobs *jobs, const struct sc_job_row **row)
 	r->elapsed_us = column_next(&p->columns[4]);
 	for (size_t i = 0; i < SC_TASK_STATES; i++)
 		r->counts[i] = column_next(&p->columns[5]);
+	r->flags = (unsigned)column_next(&p->columns[6]);
 	r->name = pages_text(p, &m->name);
 	r->name_space = pages_text(p, &m->namespace);
 	r->text = pages_text(p, &m->text);

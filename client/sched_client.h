@@ -110,6 +110,11 @@ enum sc_group_flag {
 	SC_GROUP_GANG = 16  /* its tasks start together, each at another worker, or none does; at most 1000 */
 };
 
+/* Flags of a job, bits. */
+enum sc_job_flag {
+	SC_JOB_OPEN = 1 /* more tasks may come: it does not end before it is closed; it may begin with none */
+};
+
 /* "running", "failed" ...; "?" for a number that is not known.  Static; any thread. */
 SC_API const char *sc_task_state_name(uint64_t state);
 SC_API const char *sc_job_state_name(uint64_t state);
@@ -162,6 +167,11 @@ struct sc_bytes {
 	size_t n;
 };
 
+/* Indexes first, first + step, ... n of them. */
+struct sc_index_range {
+	uint64_t first, step, n;
+};
+
 /*
  * A group: tasks that do the same, each with its own index (and item).  Zero is the default everywhere.  Everything
  * is copied by sc_job_add_group().
@@ -184,9 +194,12 @@ struct sc_group_spec {
 	 * "cpus=1,gpu=1|cpus=8".
 	 */
 	const char *resources;
-	unsigned retries;	/* how often to try again after it has failed */
-	uint64_t time_limit_ms; /* 0: none */
-	int64_t priority;	/* added to that of the job, -1000000 to 1000000 */
+	unsigned retries;		     /* how often to try again after it has failed */
+	uint64_t time_limit_ms;		     /* 0: none */
+	int64_t priority;		     /* added to that of the job, -1000000 to 1000000 */
+	const struct sc_index_range *ranges; /* the indexes, instead of count, index_first and index_step; rising */
+	size_t n_ranges;		     /* at most 65536 */
+	uint32_t max_running;		     /* so many of its tasks at the same time; 0: any number */
 
 	/* SC_KIND_EXEC */
 	const char *const *argv;     /* ends with NULL; looked up in PATH unless it has a slash */
@@ -218,6 +231,10 @@ SC_API sc_err sc_job_set_namespace(struct sc_job *job, const char *name); /* SC_
 SC_API sc_err sc_job_set_priority(struct sc_job *job, int64_t priority);  /* -1000000 to 1000000, higher first */
 SC_API sc_err sc_job_add_after(struct sc_job *job, uint64_t job_id);	  /* has to succeed first; at most 1000 */
 
+SC_API sc_err sc_job_set_flags(struct sc_job *job, unsigned flags); /* SC_JOB_*; SC_INVALID */
+/* When more than n tasks have failed by themselves the rest is cancelled.  UINT64_MAX, as in the beginning: never. */
+SC_API sc_err sc_job_set_max_fails(struct sc_job *job, uint64_t n);
+
 /*
  * Append a group; *group (may be NULL) is its number.  Its tasks are numbered from sc_job_first_task() on, group after
  * group.  Costs memory per group, not per task, but for items.
@@ -231,6 +248,12 @@ SC_API uint32_t sc_job_first_task(const struct sc_job *job, uint32_t group); /* 
 
 /* task takes the result of input.  Both may be added later; whether they exist is checked when submitting. */
 SC_API sc_err sc_job_add_input(struct sc_job *job, uint32_t task, uint32_t input);
+
+/*
+ * task takes the result of a task that the job it is submitted to (sc_client_submit_more) has already: its number
+ * there. Such inputs come after the others.
+ */
+SC_API sc_err sc_job_add_earlier_input(struct sc_job *job, uint32_t task, uint32_t earlier);
 
 /*
  * In bulk: for the n_tasks tasks from first_task on, task i takes counts[i] inputs, their numbers one after the other
@@ -260,6 +283,47 @@ SC_API sc_err sc_job_check(struct sc_job *job);
  * Errors of sc_job_check(), SC_NOT_FOUND (a job it is to follow), SC_LIMIT, SC_TOO_BIG, SC_SHUTDOWN.
  */
 SC_API sc_err sc_client_submit(struct sc_client *client, struct sc_job *job, uint64_t *job_id);
+
+/*
+ * More tasks for a job that has not ended, all or none; *first_task (may be NULL) is the number of the first there.
+ * Name, namespace, priority, flags and max_fails of `more` do not matter; names of its groups have to be new in the
+ * job. Any client may do that, and a task for its own job (sc_client_own_job). Errors as sc_client_submit();
+ * SC_NOT_FOUND: no such job, SC_BAD_STATE: it has ended, SC_EXISTS: a name is taken, SC_DENIED: it is not the job of
+ * this task.
+ */
+SC_API sc_err sc_client_submit_more(struct sc_client *client, uint64_t job_id, struct sc_job *more,
+				    uint32_t *first_task);
+
+/* An open job gets no more tasks from now on but by those it has: it ends with the last.  SC_BAD_STATE: not open. */
+SC_API sc_err sc_client_job_close(struct sc_client *client, uint64_t job_id);
+
+/* In a program that runs as a task: the job of the task.  0: it does not. */
+SC_API uint64_t sc_client_own_job(const struct sc_client *client);
+
+/* A task to wait for. */
+struct sc_key {
+	uint64_t job;
+	const char *key; /* key or number; NULL: all tasks of the job, those that come later too, until it has ended */
+};
+
+/* A task has ended; borrowed until the callback returns. */
+struct sc_ended {
+	uint64_t job;
+	uint32_t task;
+	const char *key; /* "" when the job was forgotten meanwhile */
+	enum sc_task_state state;
+};
+
+/* Called in the thread that waits, as tasks end.  Non-zero: stop waiting. */
+typedef int (*sc_ended_fn)(const struct sc_ended *ended, void *arg);
+
+/*
+ * Wait until all of these have ended (any: until the first has), well or not; fn (may be NULL) is told of each once, in
+ * the order of their ends; first those that had ended already.  At most 65536 keys.
+ * SC_TIMEOUT: not within timeout_us (UINT64_MAX: no limit), or fn said stop.  SC_NOT_FOUND, SC_LIMIT.
+ */
+SC_API sc_err sc_client_wait_tasks(struct sc_client *client, const struct sc_key *keys, size_t n_keys, int any,
+				   uint64_t timeout_us, sc_ended_fn fn, void *arg);
 
 /* How far a job is. */
 struct sc_progress {
@@ -311,6 +375,7 @@ struct sc_job_row {
 	uint64_t elapsed_us;   /* from submission to its end, or until now */
 	uint64_t counts[SC_TASK_STATES];
 	const char *text; /* why it failed */
+	unsigned flags;	  /* SC_JOB_* */
 };
 
 struct sc_jobs; /* opaque */

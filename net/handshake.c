@@ -10,6 +10,11 @@
 
 sc_err handshake_hello(struct conn *c, const char *role, const char *secret, const char *software)
 {
+	return handshake_hello_of_job(c, role, secret, software, 0);
+}
+
+sc_err handshake_hello_of_job(struct conn *c, const char *role, const char *secret, const char *software, uint64_t job)
+{
 	struct msg_hello m = {
 		.version_min = PROTO_VERSION_MIN,
 		.version_max = PROTO_VERSION_MAX,
@@ -18,6 +23,7 @@ sc_err handshake_hello(struct conn *c, const char *role, const char *secret, con
 		.secret = slice_of(secret),
 		.software = slice_of(software),
 		.max_frame_bytes = conn_max_frame(c),
+		.job = job,
 	};
 
 	return conn_send(c, MSG_hello, &m);

@@ -36,6 +36,9 @@ sc_err handshake_accept(struct conn *c, const struct msg *m, const struct handsh
 /* Say hello on a connection just made.  software names this program. */
 sc_err handshake_hello(struct conn *c, const char *role, const char *secret, const char *software);
 
+/* The same, as a client inside a task of this job. */
+sc_err handshake_hello_of_job(struct conn *c, const char *role, const char *secret, const char *software, uint64_t job);
+
 /*
  * Judge the answer.  SC_OK: a welcome, *m->u.welcome is valid.  Otherwise the error the other side reported, or
  * SC_UNEXPECTED, SC_VERSION, SC_INVALID (it accepts too small frames); *text (cap bytes) says it in words.  The caller

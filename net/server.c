@@ -68,7 +68,7 @@ static sc_err guest_message(struct conn *c, const struct msg *m, void *arg)
 
 	guest_makes_work(s);
 	if (err == SC_OK)
-		err = s->config.on_peer(c, role, s->config.arg);
+		err = s->config.on_peer(c, role, &m->u.hello, s->config.arg);
 	if (conn_arg(c) != g) /* somebody else's now, even if it is to be closed */
 		guest_forget(g);
 	return err;

@@ -22,7 +22,7 @@ struct server_config {
 	 * A peer is in.  Take the connection over with conn_set_handlers() and, when it is over, call server_left().
 	 * An error closes it.
 	 */
-	sc_err (*on_peer)(struct conn *c, const char *role, void *arg);
+	sc_err (*on_peer)(struct conn *c, const char *role, const struct msg_hello *hello, void *arg);
 	/*
 	 * Somebody who is not in makes work: was accepted, spoke or left.  For who accounts for it.  May be NULL.
 	 */

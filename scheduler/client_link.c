@@ -81,6 +81,95 @@ static sc_err on_submit(struct client_peer *p, const struct msg_submit *m)
 	return SC_OK;
 }
 
+/*
+ * Whether the client may change the job; if not it has been told.  What runs inside a task may change the job of that
+ * task, and look at everything.  The role guards against mistakes: its secret is that of all clients.
+ */
+static int may_change(struct client_peer *p, uint64_t request, const struct job *j)
+{
+	if (!p->is_worker_client || j->id == p->own_job)
+		return 1;
+	conn_send_error(p->conn, request, SC_DENIED,
+			"a task may change its own job only, which is %" PRIu64 ", not job %" PRIu64, p->own_job,
+			j->id);
+	return 0;
+}
+
+/* As job_of, NULL also when the client may not change it. */
+static struct job *job_to_change(struct client_peer *p, uint64_t request, uint64_t id)
+{
+	struct job *j = job_of(p, request, id);
+
+	return j != NULL && may_change(p, request, j) ? j : NULL;
+}
+
+/* Workers, all jobs at once, the scheduler: nothing for what runs inside a task; if so it has been told. */
+static int is_forbidden(struct client_peer *p, uint64_t request)
+{
+	if (!p->is_worker_client)
+		return 0;
+	conn_send_error(p->conn, request, SC_DENIED, "a task may change its own job, and nothing else");
+	return 1;
+}
+
+static sc_err on_submit_more(struct client_peer *p, const struct msg_submit_more *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct job *j = job_to_change(p, m->request, m->job);
+	struct msg_submitted answer = {.request = m->request};
+	struct buf error;
+	uint32_t first;
+	sc_err err;
+
+	if (j == NULL)
+		return SC_OK;
+	buf_init(&error, 4096);
+	err = s->stopping ? SC_SHUTDOWN : submit_more_tasks(s, m, j, &first, &error);
+	if (err != SC_OK) {
+		refuse(p, m->request, err, error.len > 0 ? buf_str(&error) : NULL);
+	} else {
+		log_debug("client", "submit-more", "peer=%s job=%" PRIu64 " tasks=%u", conn_peer(p->conn), j->id,
+			  j->n_tasks - first);
+		conn_charge(p->conn, (j->n_tasks - first) / WALK_PER_MESSAGE);
+		answer.job = j->id;
+		answer.first_task = first;
+		conn_send(p->conn, MSG_submitted, &answer);
+	}
+	buf_fini(&error);
+	return SC_OK;
+}
+
+static sc_err on_job_close(struct client_peer *p, const struct msg_job_close *m)
+{
+	struct scheduler *s = p->scheduler;
+	struct job *j = job_to_change(p, m->request, m->job);
+
+	if (j == NULL)
+		return SC_OK;
+	if (core_job_close(s->core, j, loop_now_us(s->loop)) != SC_OK)
+		return refuse_job(p, m->request, j, "is not open");
+	return answer_ok(p, m->request, 1);
+}
+
+static sc_err on_tasks_await(struct client_peer *p, const struct msg_tasks_await *m)
+{
+	struct buf error;
+	sc_err err;
+
+	conn_charge(p->conn, m->job.count);
+	buf_init(&error, 4096);
+	err = await_add(p, m, &error);
+	if (err != SC_OK)
+		refuse(p, m->request, err, error.len > 0 ? buf_str(&error) : NULL);
+	buf_fini(&error);
+	return SC_OK;
+}
+
+static sc_err on_await_stop(struct client_peer *p, const struct msg_await_stop *m)
+{
+	return answer_ok(p, m->request, (uint64_t)await_stop(p, m->await));
+}
+
 static sc_err on_job_watch(struct client_peer *p, const struct msg_job_watch *m)
 {
 	struct job *j = job_of(p, m->request, m->job);
@@ -120,7 +209,7 @@ static sc_err on_worker_list(struct client_peer *p, const struct msg_worker_list
 static sc_err on_job_cancel(struct client_peer *p, const struct msg_job_cancel *m)
 {
 	struct scheduler *s = p->scheduler;
-	struct job *j = job_of(p, m->request, m->job);
+	struct job *j = job_to_change(p, m->request, m->job);
 	uint64_t n;
 
 	if (j == NULL)
@@ -150,10 +239,12 @@ static sc_err on_job_forget(struct client_peer *p, const struct msg_job_forget *
 	struct job *j;
 
 	if (m->job == 0) {
+		if (is_forbidden(p, m->request))
+			return SC_OK;
 		conn_charge(p->conn, CONN_TURN_MESSAGES);
 		return answer_ok(p, m->request, forget_all(p->scheduler));
 	}
-	j = job_of(p, m->request, m->job);
+	j = job_to_change(p, m->request, m->job);
 	if (j == NULL)
 		return SC_OK;
 	conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
@@ -167,7 +258,7 @@ static sc_err on_job_forget(struct client_peer *p, const struct msg_job_forget *
 static sc_err on_task_retry(struct client_peer *p, const struct msg_task_retry *m)
 {
 	struct scheduler *s = p->scheduler;
-	struct job *j = job_of(p, m->request, m->job);
+	struct job *j = job_to_change(p, m->request, m->job);
 	uint32_t task;
 	uint64_t n;
 	sc_err err;
@@ -201,7 +292,7 @@ static struct worker *worker_named(struct client_peer *p, uint64_t request, stru
 
 static sc_err on_worker_drain(struct client_peer *p, const struct msg_worker_drain *m)
 {
-	struct worker *w = worker_named(p, m->request, m->name);
+	struct worker *w = is_forbidden(p, m->request) ? NULL : worker_named(p, m->request, m->name);
 
 	if (w == NULL)
 		return SC_OK;
@@ -216,7 +307,7 @@ static sc_err on_worker_drain(struct client_peer *p, const struct msg_worker_dra
 static sc_err on_worker_stop(struct client_peer *p, const struct msg_worker_stop *m)
 {
 	struct msg_worker_exit exit_ = {.reason = slice_of("stopped by a client")};
-	struct worker *w = worker_named(p, m->request, m->name);
+	struct worker *w = is_forbidden(p, m->request) ? NULL : worker_named(p, m->request, m->name);
 	struct worker_peer *wp;
 
 	if (w == NULL)
@@ -251,6 +342,8 @@ static sc_err on_group_list(struct client_peer *p, const struct msg_group_list *
 
 static sc_err on_shutdown(struct client_peer *p, const struct msg_shutdown *m)
 {
+	if (is_forbidden(p, m->request))
+		return SC_OK;
 	log_info("client", "shutdown", "peer=%s", conn_peer(p->conn));
 	answer_ok(p, m->request, core_n_workers(p->scheduler->core));
 	scheduler_stop(p->scheduler, m->workers != 0);
@@ -319,6 +412,7 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 		log_warn("client", "cut-off", "peer=%s error=%s reason=%s", conn_peer(c), sc_err_name(why),
 			 log_quote(text));
 	watch_client_gone(p);
+	await_client_gone(p);
 	info_link_unsubscribe(p->scheduler->info, p);
 	TAILQ_REMOVE(&p->scheduler->clients, p, link);
 	p->scheduler->n_clients--;
@@ -329,7 +423,7 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 
 static const struct conn_handlers handlers = {NULL, on_message, on_close};
 
-sc_err client_link_new(struct scheduler *s, struct conn *c, int is_worker_client)
+sc_err client_link_new(struct scheduler *s, struct conn *c, int is_worker_client, uint64_t own_job)
 {
 	struct client_peer *p = mem_calloc(1, sizeof(*p));
 
@@ -339,7 +433,9 @@ sc_err client_link_new(struct scheduler *s, struct conn *c, int is_worker_client
 	p->conn = c;
 	p->is_worker_client = is_worker_client;
 	s->turn_shared = 1;
+	p->own_job = own_job;
 	TAILQ_INIT(&p->watches);
+	TAILQ_INIT(&p->awaits);
 	TAILQ_INSERT_TAIL(&s->clients, p, link);
 	s->n_clients++;
 	conn_set_handlers(c, &handlers, p);

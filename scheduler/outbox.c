@@ -128,11 +128,10 @@ static struct known_job *known_job(struct worker_peer *p, const struct job *j)
 	HASH_FIND(hh, p->known, &j->id, sizeof(j->id), k);
 	if (k != NULL)
 		return k;
-	k = mem_calloc(1, sizeof(*k) + j->n_groups / 8 + 1);
+	k = mem_calloc(1, sizeof(*k));
 	if (k == NULL)
 		return NULL;
 	k->job = j->id;
-	k->n_groups = j->n_groups;
 	HASH_ADD(hh, p->known, job, sizeof(k->job), k);
 	if (k->hh.tbl == NULL) {
 		mem_free(k);
@@ -141,14 +140,44 @@ static struct known_job *known_job(struct worker_peer *p, const struct job *j)
 	return k;
 }
 
+/* With its ranges of indexes, if it has such. */
+static sc_err send_definition(struct worker_peer *p, const struct group *g, struct msg_group_define *m)
+{
+	struct column_writer first, step, n;
+	sc_err err;
+
+	if (g->indexes == NULL)
+		return conn_send(p->conn, MSG_group_define, m);
+	column_writer_init(&first);
+	column_writer_init(&step);
+	column_writer_init(&n);
+	for (size_t i = 0; i < g->indexes->n_ranges; i++) {
+		column_put(&first, g->indexes->v[i].range.first);
+		column_put(&step, g->indexes->v[i].range.step);
+		column_put(&n, g->indexes->v[i].range.n);
+	}
+	m->range_first = column_of(&first);
+	m->range_step = column_of(&step);
+	m->range_n = column_of(&n);
+	err = buf_err(&first.bytes) != SC_OK || buf_err(&step.bytes) != SC_OK || buf_err(&n.bytes) != SC_OK
+		      ? SC_NOMEM
+		      : conn_send(p->conn, MSG_group_define, m);
+	column_writer_fini(&first);
+	column_writer_fini(&step);
+	column_writer_fini(&n);
+	return err;
+}
+
 static sc_err define_group(struct worker_peer *p, struct known_job *k, const struct job *j, uint32_t group)
 {
 	const struct group *g = &j->groups[group];
 	struct msg_group_define m = {0};
 	sc_err err;
 
-	if ((k->defined[group / 8] & (1u << group % 8)) != 0)
+	if (bits_has(&k->defined, group))
 		return SC_OK;
+	if (bits_reserve(&k->defined, j->n_groups) != 0)
+		return SC_NOMEM;
 	m.job = j->id;
 	m.group = group;
 	m.name = slice_of(g->name);
@@ -163,9 +192,10 @@ static sc_err define_group(struct worker_peer *p, struct known_job *k, const str
 	m.time_limit_ms = g->time_limit_ms;
 	m.job_name = slice_of(j->name);
 	m.namespace = slice_of(j->namespace);
-	err = conn_send(p->conn, MSG_group_define, &m);
+	m.first_group = g->first_group;
+	err = send_definition(p, g, &m);
 	if (err == SC_OK)
-		k->defined[group / 8] |= (uint8_t)(1u << group % 8);
+		bits_set(&k->defined, group, 1);
 	return err;
 }
 
@@ -446,6 +476,7 @@ static void forget_job(struct scheduler *s, const struct job *j)
 	struct msg_job_drop m = {j->id};
 	struct worker_peer *p;
 
+	await_job_forgotten(s, j);
 	TAILQ_FOREACH (p, &s->workers, link) {
 		struct known_job *k;
 
@@ -453,6 +484,7 @@ static void forget_job(struct scheduler *s, const struct job *j)
 		if (k == NULL)
 			continue;
 		HASH_DEL(p->known, k);
+		bits_fini(&k->defined);
 		mem_free(k);
 		conn_send(p->conn, MSG_job_drop, &m);
 	}
@@ -531,7 +563,11 @@ void outbox_dispatch(struct scheduler *s)
 		write_worker(s, p, actions);
 	}
 	for (uint32_t i = 0; i < n; i++)
-		if (actions[i].kind == ACTION_JOB_FORGET)
+		if (actions[i].kind == ACTION_TASK_ENDED)
+			await_task_ended(s, actions[i].job, actions[i].task);
+		else if (actions[i].kind == ACTION_JOB_ENDED)
+			await_job_ended(s, actions[i].job);
+		else if (actions[i].kind == ACTION_JOB_FORGET)
 			forget_job(s, actions[i].job);
 		else if (actions[i].kind == ACTION_DRAINED)
 			log_drained(s, actions[i].task);

@@ -50,6 +50,7 @@ static void job_row(struct rows *r, const struct job *j, uint64_t now)
 	rows_put(r, 4, (job_has_ended(j) ? j->ended_us : now) - j->submitted_us);
 	for (unsigned i = 0; i < TASK_STATES; i++)
 		rows_put(r, 5, j->counts[i]);
+	rows_put(r, 6, j->is_open ? JOB_FLAG_OPEN : 0);
 	rows_put_text(r, 2, text_or_empty(j->text));
 }
 
@@ -88,6 +89,7 @@ sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_lis
 	a.submitted_us = rows_column(&r, 3);
 	a.elapsed_us = rows_column(&r, 4);
 	a.counts = rows_column(&r, 5);
+	a.flags = rows_column(&r, 6);
 	a.text = rows_texts(&r, 2);
 	return rows_answer(c, &r, m->request, MSG_job_rows, &a);
 }

@@ -25,7 +25,7 @@ static const char *secret_of(const char *role, void *arg)
 	return NULL;
 }
 
-static sc_err on_peer(struct conn *c, const char *role, void *arg)
+static sc_err on_peer(struct conn *c, const char *role, const struct msg_hello *hello, void *arg)
 {
 	struct scheduler *s = arg;
 
@@ -33,7 +33,7 @@ static sc_err on_peer(struct conn *c, const char *role, void *arg)
 		return SC_SHUTDOWN;
 	if (strcmp(role, ROLE_WORKER) == 0)
 		return worker_link_new(s, c);
-	return client_link_new(s, c, strcmp(role, ROLE_WORKER_CLIENT) == 0);
+	return client_link_new(s, c, strcmp(role, ROLE_WORKER_CLIENT) == 0, hello->job);
 }
 
 static void on_guest(void *arg)
@@ -98,6 +98,7 @@ static void on_turn(void *arg)
 	s->n_turns++;
 	core_schedule(s->core, loop_now_us(s->loop));
 	outbox_dispatch(s);
+	await_send(s);
 	if (core_is_broken(s->core)) {
 		log_error("core", "out-of-memory", "a decision is lost, cannot go on");
 		abort();
@@ -187,7 +188,8 @@ sc_err scheduler_new(struct loop *l, const struct options *o, const struct acces
 	sc = server_config_of(s);
 	if (core_new(&co, &s->core) != SC_OK || server_new(l, &sc, &s->server) != SC_OK ||
 	    outbox_new(&s->outbox) != SC_OK || watch_table_new(s, &s->watches) != SC_OK ||
-	    info_link_new(s, &s->info) != SC_OK || loop_timer_new(l, on_core_timer, s, &s->core_timer) != SC_OK ||
+	    await_table_new(s, &s->awaits) != SC_OK || info_link_new(s, &s->info) != SC_OK ||
+	    loop_timer_new(l, on_core_timer, s, &s->core_timer) != SC_OK ||
 	    loop_timer_new(l, on_watch_timer, s, &s->watch_timer) != SC_OK) {
 		scheduler_free(s);
 		return SC_NOMEM;
@@ -230,6 +232,7 @@ void scheduler_free(struct scheduler *s)
 	loop_end_turn(s->loop);
 	outbox_free(s->outbox);
 	watch_table_free(s->watches);
+	await_table_free(s->awaits);
 	info_link_free(s->info);
 	core_free(s->core);
 	mem_free(s->peers);

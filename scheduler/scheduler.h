@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "base/bits.h"
 #include "base/hash.h"
 #include "base/options.h"
 #include "net/access.h"
@@ -27,9 +28,8 @@ struct info_link;
 /* Groups of one job that a worker has been told about. */
 struct known_job {
 	uint64_t job;
-	uint32_t n_groups;
 	UT_hash_handle hh;
-	uint8_t defined[]; /* a bit per group */
+	struct bits defined; /* by group; grows with the job */
 };
 
 /* A connected worker; `number` is 0 until it has registered. */
@@ -53,6 +53,8 @@ struct worker_peer {
 };
 
 struct watch;
+struct await;
+struct await_table;
 
 /* A connected client. */
 struct client_peer {
@@ -62,6 +64,10 @@ struct client_peer {
 	TAILQ_HEAD(, watch) watches;
 	unsigned n_watches;
 	int is_worker_client; /* runs inside a task */
+	uint64_t own_job;     /* then: of this job, the only one it may change */
+	TAILQ_HEAD(, await) awaits;
+	unsigned n_awaits;
+	size_t n_awaited; /* tasks and jobs, in all of them */
 	struct info_subscriber subscription;
 	uint64_t info_request; /* of the subscription */
 	uint64_t identity_us;  /* token bucket of its single questions: used up until then */
@@ -81,6 +87,7 @@ struct scheduler {
 	TAILQ_HEAD(, client_peer) clients;
 	struct outbox *outbox;
 	struct watch_table *watches;
+	struct await_table *awaits;
 	struct info_link *info;
 	struct loop_timer *core_timer;	/* the core's next due time */
 	struct loop_timer *watch_timer; /* silent workers */
@@ -109,7 +116,8 @@ void worker_link_check_silence(struct scheduler *s);
 struct worker_peer *worker_link_of(const struct scheduler *s, uint32_t number); /* NULL: none */
 
 /* client_link.c */
-sc_err client_link_new(struct scheduler *s, struct conn *c, int is_worker_client);
+/* own_job: of a worker client, the job it is a task of. */
+sc_err client_link_new(struct scheduler *s, struct conn *c, int is_worker_client, uint64_t own_job);
 
 /* outbox.c - actions become messages */
 sc_err outbox_new(struct outbox **out);
@@ -124,7 +132,21 @@ sc_err watch_add(struct client_peer *p, struct job *j, uint64_t request, uint64_
 void watch_job_ended(struct scheduler *s, const struct job *j);
 void watch_client_gone(struct client_peer *p);
 
+/* awaits.c - clients that want to know which tasks have ended, as they do */
+sc_err await_table_new(struct scheduler *s, struct await_table **out);
+void await_table_free(struct await_table *t);
+sc_err await_add(struct client_peer *p, const struct msg_tasks_await *m, struct buf *error);
+int await_stop(struct client_peer *p, uint64_t request); /* 0: there is none (any more) */
+void await_task_ended(struct scheduler *s, const struct job *j, uint32_t task);
+void await_job_ended(struct scheduler *s, const struct job *j);
+void await_job_forgotten(struct scheduler *s, const struct job *j);
+void await_send(struct scheduler *s); /* what is to be told, to those that read */
+void await_client_gone(struct client_peer *p);
+
 /* submit.c */
+/* More tasks for a job; *first is the number of the first. */
+sc_err submit_more_tasks(struct scheduler *s, const struct msg_submit_more *m, struct job *j, uint32_t *first,
+			 struct buf *error);
 sc_err submit_job(struct scheduler *s, const struct msg_submit *m, uint64_t *id, struct buf *error);
 
 /* report.c - answers to questions */

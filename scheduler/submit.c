@@ -1,4 +1,4 @@
-/* submit.c - a job as it travels becomes a job as the core takes it. */
+/* submit.c - a job, or more tasks for one, as they travel become what the core takes. */
 #include <inttypes.h>
 
 #include "base/mem.h"
@@ -42,6 +42,10 @@ static sc_err check_columns(const struct msg_submit *m, struct buf *error)
 		err = check_column("group_time_limit_ms", &m->group_time_limit_ms, n, 1, error);
 	if (err == SC_OK)
 		err = check_column("group_priority", &m->group_priority, n, 1, error);
+	if (err == SC_OK)
+		err = check_column("group_max_running", &m->group_max_running, n, 1, error);
+	if (err == SC_OK)
+		err = check_column("group_n_ranges", &m->group_n_ranges, n, 1, error);
 	return err;
 }
 
@@ -83,9 +87,54 @@ static sc_err check_items(const struct msg_submit *m, struct buf *error)
 	return SC_OK;
 }
 
+/* The ranges of all groups, one after the other; *out is the caller's. */
+static sc_err read_ranges(const struct msg_submit *m, struct index_range **out, struct buf *error)
+{
+	size_t n = m->range_first.count;
+	struct column_reader first, step, count;
+
+	if (m->range_step.count != n || m->range_n.count != n) {
+		buf_printf(error, "submit: columns of ranges are of different lengths");
+		return SC_MALFORMED;
+	}
+	*out = mem_malloc(n * sizeof(**out));
+	if (*out == NULL)
+		return SC_NOMEM;
+	column_read(&first, &m->range_first);
+	column_read(&step, &m->range_step);
+	column_read(&count, &m->range_n);
+	for (size_t i = 0; i < n; i++) {
+		(*out)[i].first = column_next(&first);
+		(*out)[i].step = column_next(&step);
+		(*out)[i].n = column_next(&count);
+	}
+	return SC_OK;
+}
+
+/* Each group gets those that are its own. */
+static sc_err share_out_ranges(const struct msg_submit *m, struct group_spec *groups, const struct index_range *ranges,
+			       struct buf *error)
+{
+	uint64_t at = 0, all = m->range_first.count;
+	struct column_reader n_ranges;
+
+	column_read(&n_ranges, &m->group_n_ranges);
+	for (size_t i = 0; i < m->group_n_ranges.count && at <= all; i++) {
+		uint64_t n = column_next(&n_ranges);
+
+		groups[i].ranges = n > 0 && at < all ? ranges + at : NULL;
+		groups[i].n_ranges = (size_t)n;
+		at = n <= all - at ? at + n : all + 1;
+	}
+	if (at == all)
+		return SC_OK;
+	buf_printf(error, "submit: group_n_ranges does not add up to the %" PRIu64 " ranges", all);
+	return SC_MALFORMED;
+}
+
 static sc_err read_groups(const struct msg_submit *m, struct group_spec *groups, struct buf *error)
 {
-	struct column_reader n_tasks, first, step, flags, kind, body, request, retries, limit, priority;
+	struct column_reader max_running, n_tasks, first, step, flags, kind, body, request, retries, limit, priority;
 
 	column_read(&n_tasks, &m->group_n_tasks);
 	column_read(&first, &m->group_index_first);
@@ -97,6 +146,7 @@ static sc_err read_groups(const struct msg_submit *m, struct group_spec *groups,
 	column_read(&retries, &m->group_retries);
 	column_read(&limit, &m->group_time_limit_ms);
 	column_read(&priority, &m->group_priority);
+	column_read(&max_running, &m->group_max_running);
 	for (size_t i = 0; i < m->group_name.n; i++) {
 		struct group_spec *g = &groups[i];
 		uint64_t which = column_next(&request);
@@ -113,6 +163,7 @@ static sc_err read_groups(const struct msg_submit *m, struct group_spec *groups,
 			.retries = narrow(column_next(&retries)),
 			.time_limit_ms = column_next(&limit),
 			.priority = msg_unzigzag(column_next(&priority)),
+			.max_running = narrow(column_next(&max_running)),
 		};
 		if (m->group_request.count > 0 && which >= m->requests.n) {
 			buf_printf(error, "submit: request %" PRIu64 " of %zu", which, m->requests.n);
@@ -123,6 +174,22 @@ static sc_err read_groups(const struct msg_submit *m, struct group_spec *groups,
 		err = check_group(g, error);
 		if (err != SC_OK)
 			return err;
+	}
+	return SC_OK;
+}
+
+/* The inputs of more tasks: places among them, and numbers of tasks that are there, become numbers. */
+static sc_err number_inputs(struct job_spec *spec, uint64_t n_tasks, size_t n, struct buf *error)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t v = spec->in[i] / 2;
+
+		if (spec->in[i] % 2 == 0 ? v >= n_tasks : v >= spec->first_task) {
+			buf_printf(error, "submit_more: there is no task %u to take input from %s", v,
+				   spec->in[i] % 2 == 0 ? "among these" : "in the job");
+			return SC_INVALID;
+		}
+		spec->in[i] = spec->in[i] % 2 == 0 ? spec->first_task + v : v;
 	}
 	return SC_OK;
 }
@@ -187,38 +254,109 @@ static uint64_t count_tasks(const struct group_spec *groups, size_t n)
 	return sum;
 }
 
-sc_err submit_job(struct scheduler *s, const struct msg_submit *m, uint64_t *id, struct buf *error)
-{
-	struct group_spec *groups = mem_malloc(m->group_name.n * sizeof(*groups));
-	struct job_spec spec = {0};
-	uint64_t *after = NULL;
-	sc_err err = groups == NULL ? SC_NOMEM : check_columns(m, error);
+/* What has to be given back when the core has taken what it wants, or refused. */
+struct reading {
+	struct group_spec *groups;
+	struct index_range *ranges;
+	uint64_t *after;
+};
 
+static sc_err read_spec(const struct msg_submit *m, struct job_spec *spec, struct reading *r, struct buf *error)
+{
+	sc_err err = check_columns(m, error);
+
+	r->groups = mem_malloc(m->group_name.n * sizeof(*r->groups));
+	if (r->groups == NULL)
+		return SC_NOMEM;
 	if (err == SC_OK)
 		err = check_items(m, error);
 	if (err == SC_OK)
-		err = read_groups(m, groups, error);
+		err = read_groups(m, r->groups, error);
 	if (err == SC_OK)
-		err = read_edges(m, count_tasks(groups, m->group_name.n), &spec, error);
+		err = read_ranges(m, &r->ranges, error);
 	if (err == SC_OK)
-		err = read_after(m, &after);
-	if (err == SC_OK) {
-		spec.name = m->name;
-		spec.namespace = m->namespace.n > 0 ? m->namespace : slice_of(DEFAULT_NAMESPACE);
-		spec.priority = m->priority;
-		spec.after = after;
-		spec.n_after = m->after.count;
-		spec.groups = groups;
-		spec.n_groups = (uint32_t)m->group_name.n;
-		spec.bodies = m->bodies;
-		spec.items = m->items;
-		err = core_submit(s->core, &spec, loop_now_us(s->loop), id, error);
-	}
+		err = share_out_ranges(m, r->groups, r->ranges, error);
+	if (err == SC_OK)
+		err = read_edges(m, count_tasks(r->groups, m->group_name.n), spec, error);
+	if (err == SC_OK)
+		err = read_after(m, &r->after);
+	if (err != SC_OK)
+		return err;
+	spec->name = m->name;
+	spec->namespace = m->namespace.n > 0 ? m->namespace : slice_of(DEFAULT_NAMESPACE);
+	spec->priority = m->priority;
+	spec->after = r->after;
+	spec->n_after = m->after.count;
+	spec->groups = r->groups;
+	spec->n_groups = (uint32_t)m->group_name.n;
+	spec->bodies = m->bodies;
+	spec->items = m->items;
+	spec->is_open = (m->flags & JOB_FLAG_OPEN) != 0;
+	spec->max_fails = m->max_fails;
+	if ((m->flags & ~(uint64_t)JOB_FLAG_OPEN) == 0)
+		return SC_OK;
+	buf_printf(error, "submit: flags %#" PRIx64 " are not known", m->flags);
+	return SC_INVALID;
+}
+
+static void reading_fini(struct reading *r, struct job_spec *spec, sc_err err)
+{
 	if (err != SC_OK) {
-		mem_free(spec.in_start);
-		mem_free(spec.in);
+		mem_free(spec->in_start);
+		mem_free(spec->in);
 	}
-	mem_free(after);
-	mem_free(groups);
+	mem_free(r->after);
+	mem_free(r->ranges);
+	mem_free(r->groups);
+}
+
+sc_err submit_job(struct scheduler *s, const struct msg_submit *m, uint64_t *id, struct buf *error)
+{
+	struct reading r = {0};
+	struct job_spec spec = {0};
+	sc_err err = read_spec(m, &spec, &r, error);
+
+	if (err == SC_OK)
+		err = core_submit(s->core, &spec, loop_now_us(s->loop), id, error);
+	reading_fini(&r, &spec, err);
+	return err;
+}
+
+sc_err submit_more_tasks(struct scheduler *s, const struct msg_submit_more *m, struct job *j, uint32_t *first,
+			 struct buf *error)
+{
+	struct msg_submit as_job = {
+		.group_name = m->group_name,
+		.group_n_tasks = m->group_n_tasks,
+		.group_index_first = m->group_index_first,
+		.group_index_step = m->group_index_step,
+		.group_flags = m->group_flags,
+		.group_kind = m->group_kind,
+		.group_body = m->group_body,
+		.group_request = m->group_request,
+		.group_retries = m->group_retries,
+		.group_time_limit_ms = m->group_time_limit_ms,
+		.group_priority = m->group_priority,
+		.bodies = m->bodies,
+		.requests = m->requests,
+		.items = m->items,
+		.n_inputs = m->n_inputs,
+		.input = m->input,
+		.group_max_running = m->group_max_running,
+		.group_n_ranges = m->group_n_ranges,
+		.range_first = m->range_first,
+		.range_step = m->range_step,
+		.range_n = m->range_n,
+	};
+	struct reading r = {0};
+	struct job_spec spec = {.first_task = j->n_tasks};
+	sc_err err = read_spec(&as_job, &spec, &r, error);
+
+	if (err == SC_OK && spec.in != NULL)
+		err = number_inputs(&spec, count_tasks(spec.groups, spec.n_groups), m->input.count, error);
+	*first = j->n_tasks;
+	if (err == SC_OK)
+		err = core_submit_more(s->core, j, &spec, loop_now_us(s->loop), error);
+	reading_fini(&r, &spec, err);
 	return err;
 }

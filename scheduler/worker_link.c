@@ -138,6 +138,21 @@ static sc_err on_tasks_running(struct worker_peer *p, const struct msg_tasks_run
 	return SC_OK;
 }
 
+static sc_err on_tasks_fetching(struct worker_peer *p, const struct msg_tasks_fetching *m)
+{
+	struct job *j = job_of(p, m->job);
+	struct column_reader r;
+
+	column_read(&r, &m->task);
+	for (size_t i = 0; j != NULL && i < m->task.count; i++) {
+		uint64_t task = column_next(&r);
+
+		if (task >= j->n_tasks || core_task_fetches(p->scheduler->core, p->number, j, (uint32_t)task) != SC_OK)
+			return wrong(p, "tasks_fetching", m->job, task);
+	}
+	return SC_OK;
+}
+
 /* A column may be left out; otherwise it is as long as the first. */
 static int fits(const struct column *c, size_t n)
 {
@@ -335,6 +350,7 @@ static void forget_known(struct worker_peer *p)
 
 	HASH_ITER (hh, p->known, k, next) {
 		HASH_DEL(p->known, k);
+		bits_fini(&k->defined);
 		mem_free(k);
 	}
 }

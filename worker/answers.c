@@ -23,6 +23,7 @@ struct answer_batch {
 	struct job *job; /* shared */
 	struct column_writer done;
 	struct sparse_column of_done[DONE_COLUMNS];
+	struct column_writer fetching;
 	struct column_writer running;
 	struct column_writer cancelled;
 	struct column_writer added; /* copies */
@@ -55,6 +56,7 @@ sc_err answers_new(struct answers **out)
 static void batch_reset(struct answer_batch *b)
 {
 	column_writer_reset(&b->done);
+	column_writer_reset(&b->fetching);
 	column_writer_reset(&b->running);
 	column_writer_reset(&b->cancelled);
 	column_writer_reset(&b->added);
@@ -71,6 +73,7 @@ static void batch_reset(struct answer_batch *b)
 static void batch_free(struct answer_batch *b)
 {
 	column_writer_fini(&b->done);
+	column_writer_fini(&b->fetching);
 	column_writer_fini(&b->running);
 	column_writer_fini(&b->cancelled);
 	column_writer_fini(&b->added);
@@ -205,9 +208,12 @@ static void send_copies(struct answers *a, struct answer_batch *b)
 
 static void batch_send(struct answers *a, struct answer_batch *b)
 {
+	struct msg_tasks_fetching fetching = {.job = b->job->id, .task = column_of(&b->fetching)};
 	struct msg_tasks_running running = {.job = b->job->id, .task = column_of(&b->running)};
 	struct msg_tasks_cancelled cancelled = {.job = b->job->id, .task = column_of(&b->cancelled)};
 
+	if (b->fetching.count > 0)
+		conn_send(a->conn, MSG_tasks_fetching, &fetching);
 	if (b->added.count + b->dropped.count > 0)
 		send_copies(a, b);
 	if (b->running.count > 0)
@@ -321,6 +327,14 @@ void answers_cancelled(struct answers *a, struct job *job, uint32_t task)
 	column_put(&b->cancelled, task);
 	a->is_urgent = 1; /* somebody waits for the resources, or at a terminal */
 	batch_send_if_full(a, b);
+}
+
+void answers_fetching(struct answers *a, struct job *job, uint32_t task)
+{
+	struct answer_batch *b = batch_of(a, job);
+
+	if (b != NULL)
+		column_put(&b->fetching, task);
 }
 
 void answers_running(struct answers *a, struct job *job, uint32_t task)

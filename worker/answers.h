@@ -29,6 +29,7 @@ void answers_done_all(struct answers *a, struct job *job, const struct column *t
 void answers_done(struct answers *a, struct job *job, uint32_t task, const struct outcome *o);
 void answers_failed(struct answers *a, struct job *job, uint32_t task, const struct outcome *o);
 void answers_cancelled(struct answers *a, struct job *job, uint32_t task);
+void answers_fetching(struct answers *a, struct job *job, uint32_t task);
 void answers_running(struct answers *a, struct job *job, uint32_t task);
 
 /* Copies of others' results: here, with so many bytes; or not here any more. */

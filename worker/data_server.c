@@ -44,7 +44,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static sc_err on_peer(struct conn *c, const char *role, void *arg);
+static sc_err on_peer(struct conn *c, const char *role, const struct msg_hello *hello, void *arg);
 static sc_err peer_message(struct conn *c, const struct msg *m, void *arg);
 static void peer_closed(struct conn *c, sc_err why, const char *text, void *arg);
 
@@ -174,12 +174,13 @@ sc_err data_server_listen(struct data_server *d, int scheduler_fd, const struct 
 
 /* ---- peers ---------------------------------------------------------------------------------------------------- */
 
-static sc_err on_peer(struct conn *c, const char *role, void *arg)
+static sc_err on_peer(struct conn *c, const char *role, const struct msg_hello *hello, void *arg)
 {
 	struct data_server *d = arg;
 	struct data_peer *p = mem_calloc(1, sizeof(*p));
 
 	(void)role;
+	(void)hello;
 	if (p == NULL)
 		return SC_NOMEM;
 	p->server = d;

@@ -50,6 +50,7 @@ void group_unref(struct group *g)
 	for (unsigned i = 0; i < g->n_requests; i++)
 		request_fini(&g->requests[i]);
 	job_unref(g->job);
+	mem_free(g->indexes);
 	mem_free(g->name);
 	mem_free(g);
 }
@@ -96,10 +97,38 @@ static sc_err read_requests(struct group *g, struct slice text, const struct res
 	return err;
 }
 
+/* Its ranges of indexes, if it has such. */
+static sc_err read_indexes(struct group *g, const struct msg_group_define *m)
+{
+	struct index_range *ranges;
+	size_t n = m->range_first.count;
+	struct column_reader first, step, count;
+	sc_err err;
+
+	if (n == 0)
+		return SC_OK;
+	if (m->range_step.count != n || m->range_n.count != n)
+		return SC_MALFORMED;
+	ranges = mem_malloc(n * sizeof(*ranges));
+	if (ranges == NULL)
+		return SC_NOMEM;
+	column_read(&first, &m->range_first);
+	column_read(&step, &m->range_step);
+	column_read(&count, &m->range_n);
+	for (size_t i = 0; i < n; i++)
+		ranges[i] = (struct index_range){column_next(&first), column_next(&step), column_next(&count)};
+	err = index_list_new(ranges, n, &g->indexes);
+	mem_free(ranges);
+	if (err == SC_OK && index_list_count(g->indexes) != g->n_tasks)
+		err = SC_INVALID;
+	return err == SC_INVALID ? SC_MALFORMED : err;
+}
+
 static sc_err group_new(struct job *job, const struct msg_group_define *m, const struct resources *r,
 			struct group **out)
 {
 	struct group *g = mem_calloc(1, sizeof(*g));
+	sc_err err;
 
 	if (g == NULL)
 		return SC_NOMEM;
@@ -116,9 +145,13 @@ static sc_err group_new(struct job *job, const struct msg_group_define *m, const
 	g->time_limit_us = m->time_limit_ms < UINT64_MAX / 4 / US_PER_MS ? m->time_limit_ms * US_PER_MS : 0;
 	g->name = slice_dup(m->name);
 	g->body = (struct slice){slice_dup(m->body), m->body.n};
-	if (g->name == NULL || g->body.p == NULL || read_requests(g, m->request, r) != SC_OK) {
+	g->first_group = (uint32_t)m->first_group;
+	err = g->name == NULL || g->body.p == NULL ? SC_NOMEM : read_indexes(g, m);
+	if (err == SC_OK)
+		err = read_requests(g, m->request, r);
+	if (err != SC_OK) {
 		group_unref(g);
-		return SC_NOMEM;
+		return err;
 	}
 	*out = g;
 	return SC_OK;
@@ -222,6 +255,8 @@ sc_err jobs_define(struct jobs *j, const struct msg_group_define *m, const struc
 	if (err != SC_OK || job_group(job, m->group) != NULL)
 		return err;
 	err = group_new(job, m, r, &g);
+	if (err == SC_MALFORMED)
+		buf_printf(error, "group %" PRIu64 ": its ranges of indexes make no sense", m->group);
 	if (err != SC_OK)
 		return err;
 	err = add_group(job, g);

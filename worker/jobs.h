@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/index_list.h"
 #include "proto/message.h"
 #include "worker/resources.h"
 #include "worker/table.h"
@@ -39,6 +40,8 @@ struct group {
 	uint32_t first_task;
 	uint32_t n_tasks;
 	uint64_t index_first, index_step;
+	struct index_list *indexes;		   /* instead of these two, or NULL; owned */
+	uint32_t first_group;			   /* numbers of groups in the body count from it */
 	unsigned flags;				   /* GROUP_* */
 	unsigned kind;				   /* KIND_* */
 	uint64_t time_limit_us;			   /* 0: none */
@@ -82,6 +85,8 @@ static inline int group_has(const struct group *g, uint64_t task)
 
 static inline uint64_t group_index(const struct group *g, uint64_t task)
 {
+	if (g->indexes != NULL)
+		return index_list_at(g->indexes, task - g->first_task);
 	return g->index_first + (task - g->first_task) * g->index_step;
 }
 

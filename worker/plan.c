@@ -197,7 +197,7 @@ static sc_err make_plan(struct group *g, const struct msg_body_exec *b, const st
 		return SC_NOMEM;
 	p->stdin_fd = -1;
 	p->substitute = b->substitute != 0;
-	p->stdin_group = (uint32_t)b->stdin_group;
+	p->stdin_group = b->stdin_group == 0 ? 0 : (uint32_t)b->stdin_group + g->first_group;
 	make_argv(p, &b->argv);
 	make_env(p, g, &b->env, base, r);
 	p->cwd = optional(p, b->cwd);

@@ -333,6 +333,10 @@ static void admit(struct task_queue *q, struct task *t)
 			t->input_lost = 1;
 		}
 	}
+	if (t->n_fetching > 0 && t->attempt > 0) { /* as with those that start: see announce_suspect() */
+		answers_fetching(q->p.answers, t->group->job, (uint32_t)t->key.task);
+		answers_write(q->p.answers);
+	}
 	q->inputs_lost += t->input_lost;
 	t->place = t->n_fetching > 0 || t->input_lost ? PLACE_FETCHING : PLACE_QUEUED;
 	TAILQ_INSERT_TAIL(&q->at[t->place], t, link);

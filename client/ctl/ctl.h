@@ -52,18 +52,23 @@ int ctl_option_duration(struct ctl *c, const char *option, uint64_t *out_us);
 /* The number of a job from "17" or "last", which asks the scheduler.  EXIT_DONE or the exit status. */
 int ctl_job_id(struct ctl *c, const char *text, uint64_t *out);
 
+/* Print the tasks of these jobs as they end, until all jobs have.  The exit status; 1 when a task did not succeed. */
+int await_jobs(struct ctl *c, const uint64_t *ids, size_t n);
+
 /* The commands, one file each for those that belong together. */
 int verb_submit(struct ctl *c);
 int verb_run(struct ctl *c);
 int verb_job_list(struct ctl *c);
 int verb_job_show(struct ctl *c);
 int verb_job_wait(struct ctl *c);
+int verb_job_close(struct ctl *c);
 int verb_job_cancel(struct ctl *c);
 int verb_job_cat(struct ctl *c);
 int verb_job_forget(struct ctl *c);
 int verb_task_list(struct ctl *c);
 int verb_task_show(struct ctl *c);
 int verb_task_explain(struct ctl *c);
+int verb_task_wait(struct ctl *c);
 int verb_task_retry(struct ctl *c);
 int verb_namespace_list(struct ctl *c);
 int verb_namespace_set(struct ctl *c);

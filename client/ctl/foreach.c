@@ -39,10 +39,28 @@ static sc_err add_item(struct each *e, const struct yaml_item *v, const char *p,
 	return SC_OK;
 }
 
+/* A range, or a list of them. */
+static sc_err take_ranges(struct graph_task *t, const char *text)
+{
+	struct ranges r;
+	sc_err err = ranges_parse(text, &r);
+
+	if (err != SC_OK)
+		return err;
+	if (r.max_running > 0)
+		t->max_running = r.max_running;
+	t->range = (struct range){r.v[0].first, r.v[0].step, r.count};
+	if (r.n == 1)
+		ranges_fini(&r);
+	else
+		t->ranges = r;
+	return SC_OK;
+}
+
 static sc_err from_range(struct each *e, const struct yaml_item *v)
 {
-	if (v->kind != YAML_SCALAR || range_parse(v->text, &e->t->range) != SC_OK)
-		return FAIL(e, v, "foreach: '%s' is not a range; " RANGE_ALLOWED " is expected",
+	if (v->kind != YAML_SCALAR || take_ranges(e->t, v->text) != SC_OK)
+		return FAIL(e, v, "foreach: '%s' is not a range; " RANGES_ALLOWED " is expected",
 			    v->kind == YAML_SCALAR ? v->text : "...");
 	return SC_OK;
 }
@@ -158,7 +176,7 @@ sc_err foreach_read(struct graph *g, struct graph_task *t, const struct yaml_ite
 		err = from_list(&e, v);
 	else if (v->kind == YAML_MAP)
 		err = from_map(&e, v);
-	else if (range_parse(v->text, &t->range) == SC_OK)
+	else if (take_ranges(t, v->text) == SC_OK)
 		err = SC_OK;
 	else
 		err = from_glob(&e, v);

@@ -63,6 +63,7 @@ void graph_free(struct graph *g)
 		mem_free(g->tasks[i].items);
 		mem_free(g->tasks[i].args);
 		mem_free(g->tasks[i].inputs);
+		ranges_fini(&g->tasks[i].ranges);
 	}
 	for (size_t i = 0; i < g->n_owned; i++)
 		mem_free(g->owned[i]);
@@ -293,6 +294,15 @@ static sc_err read_retries(struct reader *r, struct graph_task *t, const char *k
 	return err;
 }
 
+static sc_err read_max_running(struct reader *r, struct graph_task *t, const char *key, const struct yaml_item *v)
+{
+	int64_t n = 0;
+	sc_err err = want_integer(r, key, v, 1, UINT32_MAX, &n);
+
+	t->max_running = (uint32_t)n;
+	return err;
+}
+
 static sc_err read_time_limit(struct reader *r, struct graph_task *t, const char *key, const struct yaml_item *v)
 {
 	sc_err err = want_duration(r, key, v, &t->time_limit_us);
@@ -373,6 +383,7 @@ static const struct key_row {
 	{"alternatives", read_later},
 	{"gang", read_gang},
 	{"retries", read_retries},
+	{"max-running", read_max_running},
 	{"time-limit", read_time_limit},
 	{"env", read_env},
 	{"cwd", read_cwd},
@@ -555,7 +566,7 @@ static sc_err default_name(struct graph *g)
 
 static sc_err read_file(struct reader *r)
 {
-	static const char *const known[] = {"name", "namespace", "priority", "tasks"};
+	static const char *const known[] = {"name", "namespace", "priority", "max-fails", "tasks"};
 	const struct yaml_item *root = yaml_doc_root(r->g->doc), *tasks = NULL;
 	sc_err err = default_name(r->g);
 
@@ -571,7 +582,12 @@ static sc_err read_file(struct reader *r)
 			err = want_name(r, "namespace", v, &r->g->name_space);
 		else if (strcmp(key, "priority") == 0)
 			err = want_integer(r, key, v, -1000000, 1000000, &r->g->priority);
-		else if (strcmp(key, "tasks") == 0)
+		else if (strcmp(key, "max-fails") == 0) {
+			int64_t n = 0;
+
+			err = want_integer(r, key, v, 0, INT64_MAX - 1, &n);
+			r->g->max_fails = (uint64_t)n;
+		} else if (strcmp(key, "tasks") == 0)
 			tasks = v;
 		else
 			err = unknown_key(r, root->keys[i], "", known, sizeof(known) / sizeof(known[0]));
@@ -590,6 +606,7 @@ sc_err graph_load(const char *path, struct graph **out, struct buf *error)
 	if (g == NULL)
 		return SC_NOMEM;
 	g->path = path;
+	g->max_fails = UINT64_MAX;
 	err = yaml_doc_load(path, GRAPH_FILE_MAX, &g->doc, error);
 	if (err == SC_NOT_FOUND || err == SC_DENIED || err == SC_IO)
 		err = SC_INVALID;

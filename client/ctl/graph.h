@@ -37,7 +37,9 @@ struct graph_task {
 	enum graph_kind kind;
 
 	int is_group;
-	struct range range; /* count is that of the items, if there are any */
+	struct range range;   /* count is that of the items, if there are any, or of the ranges */
+	struct ranges ranges; /* of a list of them; else empty */
+	uint32_t max_running; /* 0: any number */
 	struct graph_text *items;
 	size_t n_items, cap_items;
 
@@ -72,6 +74,7 @@ struct graph {
 	const char *name;
 	const char *name_space; /* NULL: default */
 	int64_t priority;
+	uint64_t max_fails; /* UINT64_MAX: no limit */
 	struct graph_task *tasks;
 	size_t n_tasks;
 	/* private */

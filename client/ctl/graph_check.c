@@ -145,6 +145,19 @@ static sc_err check_outputs(const struct graph *g, struct buf *error)
 	return SC_OK;
 }
 
+static int in_range(uint64_t first, uint64_t step, uint64_t n, uint64_t index)
+{
+	return index >= first && (index - first) % step == 0 && (index - first) / step < n;
+}
+
+static int has_index(const struct graph_task *t, uint64_t index)
+{
+	for (size_t k = 0; k < t->ranges.n; k++)
+		if (in_range(t->ranges.v[k].first, t->ranges.v[k].step, t->ranges.v[k].n, index))
+			return 1;
+	return t->ranges.n == 0 && in_range(t->range.first, t->range.step, t->range.count, index);
+}
+
 /* A task named "a-7" beside a group "a" with the index 7 would have the same key. */
 static sc_err check_keys(const struct graph *g, const struct graph_task *t, struct buf *error)
 {
@@ -158,8 +171,7 @@ static sc_err check_keys(const struct graph *g, const struct graph_task *t, stru
 
 		if (!a->is_group || strlen(a->name) != (size_t)(dash - t->name) ||
 		    strncmp(a->name, t->name, strlen(a->name)) != 0 || (dash[1] == '0' && dash[2] != '\0') ||
-		    index < a->range.first || (index - a->range.first) % a->range.step != 0 ||
-		    (index - a->range.first) / a->range.step >= a->range.count)
+		    !has_index(a, index))
 			continue;
 		return graph_error(g, t->line, error, "task %s: the group %s has a task of that name; rename one",
 				   t->name, a->name);

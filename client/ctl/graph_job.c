@@ -8,10 +8,20 @@
 #include "base/mem.h"
 #include "client/ctl/paths.h"
 
+uint64_t graph_index(const struct graph_task *t, uint64_t i)
+{
+	for (size_t k = 0; k < t->ranges.n; k++) {
+		if (i < t->ranges.v[k].n)
+			return t->ranges.v[k].first + i * t->ranges.v[k].step;
+		i -= t->ranges.v[k].n;
+	}
+	return t->range.first + i * t->range.step;
+}
+
 const char *graph_key(const struct graph_task *t, uint64_t i, char *out, size_t cap)
 {
 	if (t->is_group)
-		snprintf(out, cap, "%s-%" PRIu64, t->name, t->range.first + i * t->range.step);
+		snprintf(out, cap, "%s-%" PRIu64, t->name, graph_index(t, i));
 	else
 		snprintf(out, cap, "%s", t->name);
 	return out;
@@ -22,7 +32,7 @@ struct pattern_values graph_values(const struct graph_task *t, uint64_t i, const
 	struct pattern_values v = {.item = {"", 0}, .key = slice_of(key), .job = job, .no_attempt = 1};
 
 	if (t->is_group)
-		v.index = t->range.first + i * t->range.step;
+		v.index = graph_index(t, i);
 	if (i < t->n_items)
 		v.item = (struct slice){t->items[i].p, t->items[i].n};
 	return v;
@@ -95,6 +105,9 @@ static void fill_spec(const struct graph_task *t, const struct parts *p, struct 
 		.n_items = t->n_items,
 		.resources = t->resources,
 		.retries = t->retries,
+		.ranges = t->ranges.v,
+		.n_ranges = t->ranges.n,
+		.max_running = t->max_running,
 		.time_limit_ms = (t->time_limit_us + US_PER_MS - 1) / US_PER_MS,
 		.priority = t->priority,
 		.substitute = t->is_group,
@@ -166,6 +179,8 @@ sc_err graph_job_new(const struct graph *g, const char *name_space, struct sc_jo
 		err = sc_job_set_namespace(job, name_space);
 	if (err == SC_OK)
 		err = sc_job_set_priority(job, g->priority);
+	if (err == SC_OK)
+		err = sc_job_set_max_fails(job, g->max_fails);
 	for (size_t i = 0; i < g->n_tasks && err == SC_OK; i++)
 		err = add_task(job, &g->tasks[i], here);
 	if (err == SC_OK)

@@ -13,6 +13,8 @@
 sc_err graph_job_new(const struct graph *g, const char *name_space, struct sc_job **out);
 
 /* The key of task number i of a group: "NAME-INDEX" or "NAME". */
+/* The index of the i-th task of a group. */
+uint64_t graph_index(const struct graph_task *t, uint64_t i);
 const char *graph_key(const struct graph_task *t, uint64_t i, char *out, size_t cap);
 
 /* What {item}, {index} ... mean for it.  key is borrowed. */

@@ -36,6 +36,7 @@ static json_t *job_json(const struct sc_job_row *r)
 	json_put_u64(o, F_tasks, tasks_in_all(r->counts));
 	json_put_counts(o, r->counts);
 	json_put_text(o, F_text, r->text);
+	json_put_flag(o, F_open, (r->flags & SC_JOB_OPEN) != 0);
 	return o;
 }
 
@@ -130,6 +131,8 @@ static void print_job(const struct ctl *c, const struct sc_job_row *r)
 		printf("reason     %s\n", buf_str(&clean));
 		buf_fini(&clean);
 	}
+	if ((r->flags & SC_JOB_OPEN) != 0)
+		printf("open       yes: it ends after `schedctl job close`\n");
 	printf("priority   %" PRId64 "\nsubmitted  %s ago\n", r->priority,
 	       text_show_us(r->submitted_us, shown, sizeof(shown)));
 	printf("took       %s\ntasks      %" PRIu64 "\n", text_show_us(r->elapsed_us, shown, sizeof(shown)),
@@ -354,6 +357,11 @@ int verb_job_wait(struct ctl *c)
 		status = take_ids(c, &ids);
 	for (size_t i = 0; status == EXIT_DONE && i < c->cli.n_args && c->cli.n_args > 1; i++)
 		status = check_exists(c, ids[i]);
+	if (status == EXIT_DONE && cli_has(&c->cli, "as-completed")) {
+		status = await_jobs(c, ids, c->cli.n_args);
+		mem_free(ids);
+		return status;
+	}
 	interrupt_begin(NULL);
 	if (status == EXIT_DONE)
 		status = wait_for_all(c, ids, timeout_us);
@@ -416,6 +424,17 @@ static int for_each_job(struct ctl *c, sc_err (*act)(struct sc_client *, uint64_
 	mem_free(ids);
 	json_decref(list);
 	return status;
+}
+
+static sc_err close_job(struct sc_client *client, uint64_t id, uint64_t *count)
+{
+	*count = 1;
+	return sc_client_job_close(client, id);
+}
+
+int verb_job_close(struct ctl *c)
+{
+	return for_each_job(c, close_job, "closed");
 }
 
 int verb_job_cancel(struct ctl *c)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -24,8 +25,9 @@ struct submission {
 	struct sc_job *job;
 	char name[201];
 	struct sc_group_spec spec;
-	char *directory; /* absolute */
-	char *paths[3];	 /* absolute, owned: standard input, output, error */
+	char *directory;      /* absolute */
+	char *paths[3];	      /* absolute, owned: standard input, output, error */
+	struct ranges ranges; /* --array */
 	struct buf resources;
 	struct buf lines; /* --each-line: the file */
 	struct sc_bytes *items;
@@ -42,6 +44,7 @@ static void submission_fini(struct submission *s)
 		mem_free(s->paths[i]);
 	buf_fini(&s->resources);
 	buf_fini(&s->lines);
+	ranges_fini(&s->ranges);
 	mem_free(s->items);
 	mem_free(s->env);
 }
@@ -119,15 +122,19 @@ static int take_lines(struct ctl *c, struct submission *s)
 static int take_array(struct ctl *c, struct submission *s)
 {
 	const char *text = cli_value(&c->cli, "array");
-	struct range r;
 
 	if (text == NULL)
 		return EXIT_DONE;
-	if (range_parse(text, &r) != SC_OK)
-		return ctl_usage(c, "--array: '%s' is not allowed; " RANGE_ALLOWED " is expected", text);
-	s->spec.index_first = r.first;
-	s->spec.index_step = r.step;
-	s->spec.count = r.count;
+	if (ranges_parse(text, &s->ranges) != SC_OK)
+		return ctl_usage(c, "--array: '%s' is not allowed; " RANGES_ALLOWED " is expected", text);
+	s->spec.index_first = s->ranges.v[0].first;
+	s->spec.index_step = s->ranges.v[0].step;
+	if (s->ranges.n > 1) {
+		s->spec.ranges = s->ranges.v;
+		s->spec.n_ranges = s->ranges.n;
+	}
+	s->spec.count = s->ranges.count;
+	s->spec.max_running = s->ranges.max_running;
 	return EXIT_DONE;
 }
 
@@ -321,16 +328,39 @@ static int wants_substitution(const struct ctl *c, const struct submission *s)
 	return 0;
 }
 
+/* What goes into a job that is there cannot say what only a job of its own can. */
+static int check_more(struct ctl *c)
+{
+	static const char *const of_jobs[] = {"open", "max-fails", "after", "namespace", "priority", "wait"};
+
+	if (!cli_has(&c->cli, "job"))
+		return cli_has(&c->cli, "input") ? ctl_usage(c, "--input is for more tasks of a job; see --job")
+						 : EXIT_DONE;
+	for (size_t i = 0; i < sizeof(of_jobs) / sizeof(of_jobs[0]); i++)
+		if (cli_has(&c->cli, of_jobs[i]))
+			return ctl_usage(c, "--%s and --job exclude each other: the job is there already", of_jobs[i]);
+	return EXIT_DONE;
+}
+
 static int take_job(struct ctl *c, struct submission *s)
 {
 	const char *name = cli_value(&c->cli, "name"), *name_space = cli_value(&c->cli, "namespace");
 	int64_t priority = 0;
+	uint64_t max_fails = UINT64_MAX;
 	int status = ctl_option_i64(c, "priority", -1000000, 1000000, &priority);
 	sc_err err;
 
+	if (status == EXIT_DONE)
+		status = ctl_option_u64(c, "max-fails", 0, UINT64_MAX - 2, &max_fails);
+	if (status == EXIT_DONE)
+		status = check_more(c);
+
 	if (status != EXIT_DONE)
 		return status;
-	if (name != NULL)
+	if (name == NULL && cli_has(&c->cli, "job")) { /* new in the job, as a rule */
+		default_name(c->cli.args[0], s->name, sizeof(s->name) - 32);
+		snprintf(s->name + strlen(s->name), 32, ".%ld", (long)getpid());
+	} else if (name != NULL)
 		snprintf(s->name, sizeof(s->name), "%s", name);
 	else
 		default_name(c->cli.args[0], s->name, sizeof(s->name));
@@ -341,6 +371,10 @@ static int take_job(struct ctl *c, struct submission *s)
 		err = sc_job_set_priority(s->job, priority);
 	if (err == SC_OK && name_space != NULL)
 		err = sc_job_set_namespace(s->job, name_space);
+	if (err == SC_OK && cli_has(&c->cli, "open"))
+		err = sc_job_set_flags(s->job, SC_JOB_OPEN);
+	if (err == SC_OK)
+		err = sc_job_set_max_fails(s->job, max_fails);
 	return err == SC_OK ? EXIT_DONE : ctl_failed(c, err);
 }
 
@@ -444,6 +478,57 @@ static int submit(struct ctl *c, struct submission *s)
 	return status;
 }
 
+/* --input: every task takes the results of these tasks of the job. */
+static int take_inputs(struct ctl *c, struct submission *s, uint64_t job)
+{
+	const char *key;
+	size_t at = 0;
+
+	while ((key = cli_next_value(&c->cli, "input", &at)) != NULL) {
+		const struct sc_task_row *row = NULL;
+		struct sc_tasks *tasks;
+		sc_err err = sc_client_list_tasks(c->client, job, 0, key, &tasks);
+
+		if (err != SC_OK)
+			return ctl_failed(c, err);
+		err = sc_tasks_next(tasks, &row);
+		for (uint32_t t = 0; err == SC_OK && row != NULL && t < sc_job_n_tasks(s->job); t++)
+			err = sc_job_add_earlier_input(s->job, t, row->task);
+		sc_tasks_free(tasks);
+		if (err != SC_OK)
+			return ctl_failed(c, err);
+	}
+	return EXIT_DONE;
+}
+
+static int submit_more(struct ctl *c, struct submission *s)
+{
+	uint64_t id, n = sc_job_n_tasks(s->job);
+	int status = ctl_job_id(c, cli_value(&c->cli, "job"), &id);
+	uint32_t first = 0;
+	sc_err err;
+	json_t *o;
+
+	if (status == EXIT_DONE)
+		status = take_inputs(c, s, id);
+	if (status != EXIT_DONE)
+		return status;
+	err = sc_client_submit_more(c->client, id, s->job, &first);
+	if (err != SC_OK)
+		return ctl_failed(c, err);
+	if (!c->json) {
+		printf("job %" PRIu64 ": %" PRIu64 " task%s more: %s\n", id, n, n == 1 ? "" : "s", s->name);
+		return EXIT_DONE;
+	}
+	o = json_object();
+	json_put_u64(o, F_job, id);
+	json_put_text(o, F_name, s->name);
+	json_put_u64(o, F_tasks, n);
+	json_put_u64(o, F_first_task, first);
+	json_print(o);
+	return EXIT_DONE;
+}
+
 int verb_submit(struct ctl *c)
 {
 	struct submission s = {.job = NULL};
@@ -457,7 +542,7 @@ int verb_submit(struct ctl *c)
 	if (status == EXIT_DONE)
 		status = take_after(c, &s);
 	if (status == EXIT_DONE)
-		status = submit(c, &s);
+		status = cli_has(&c->cli, "job") ? submit_more(c, &s) : submit(c, &s);
 	submission_fini(&s);
 	return status;
 }

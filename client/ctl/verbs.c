@@ -29,9 +29,14 @@ static const struct opt_row submit_options[] = {
 	{"wait", OPT_FLAG, NULL, "wait for the end; exit status 1 when the job failed", NULL},
 	{"no-progress", OPT_FLAG, NULL, "do not show progress while waiting", NULL},
 	{"name", OPT_VALUE, "NAME", "name of the job [name of the command]", NULL},
-	{"array", OPT_VALUE, "A-B[:STEP]", "a task for each index", NULL},
+	{"array", OPT_VALUE, "LIST[%K]", "a task for each index, like 0-99, 1,5,9-20:2; %K: at most K run at a time",
+	 NULL},
 	{"each-line", OPT_VALUE, "FILE", "a task for each line of a file (-: standard input)", "FILE"},
 	{"after", OPT_MANY, "JOB", "start when this job has succeeded", NULL},
+	{"open", OPT_FLAG, NULL, "more tasks may follow: the job ends after `job close`", NULL},
+	{"job", OPT_VALUE, "JOB", "more tasks for this job, which has not ended, instead of a job of their own", NULL},
+	{"input", OPT_MANY, "KEY", "with --job: each task takes the result of this task of the job", NULL},
+	{"max-fails", OPT_VALUE, "N", "cancel the rest when more than N tasks have failed [never]", NULL},
 	{"retries", OPT_VALUE, "N", "try a task that failed again, up to N times [0]", NULL},
 	{"priority", OPT_VALUE, "N", "-1000000 to 1000000, higher runs first [0]", NULL},
 	{"cpus", OPT_VALUE, "N", "processors each task takes, like 2 or 0.5 [1]", NULL},
@@ -70,6 +75,8 @@ static const struct opt_row job_list_options[] = {
 
 static const struct opt_row job_wait_options[] = {
 	{"timeout", OPT_VALUE, "D", "give up after this time, in all; exit status 1", NULL},
+	{"as-completed", OPT_FLAG, NULL, "print each task as it ends: KEY STATE, with --json a document per line",
+	 NULL},
 	{"no-progress", OPT_FLAG, NULL, "do not show progress", NULL},
 	END,
 };
@@ -89,6 +96,12 @@ static const struct opt_row task_list_options[] = {
 	{"state", OPT_VALUE, "STATE,...", "only in these states: waiting, ready, running, done, failed and so on",
 	 NULL},
 	{"limit", OPT_VALUE, "N", "at most so many [100; all with --json]", NULL},
+	END,
+};
+
+static const struct opt_row task_wait_options[] = {
+	{"any", OPT_FLAG, NULL, "until the first of them has ended, instead of all", NULL},
+	{"timeout", OPT_VALUE, "D", "give up after this time; exit status 1", NULL},
 	END,
 };
 
@@ -151,7 +164,11 @@ static const char submit_more[] =
 	"Relative\n"
 	"paths are relative to the directory of the tasks.  A task sees SCHED_JOB_ID, SCHED_KEY, SCHED_INDEX, "
 	"SCHED_ITEM,\n"
-	"SCHED_ATTEMPT, SCHED_CPUS and SCHED_RESOURCE_<NAME>.  Ctrl-C while waiting leaves the job running.";
+	"SCHED_ATTEMPT, SCHED_CPUS and SCHED_RESOURCE_<NAME>.  Ctrl-C while waiting leaves the job running.\n"
+	"A task may submit more tasks to its own job: `schedctl submit --job $SCHED_JOB_ID -- ...`.  Their group is "
+	"named "
+	"by\n"
+	"--name, else by the command and the process id; it has to be new in the job.";
 
 static const char namespace_more[] =
 	"Until the scheduler ends; what is to last belongs into scheduler.namespaces, see sched.yaml(5).  A quota does "
@@ -178,6 +195,8 @@ const struct verb cli_verbs[] = {
 	{"job show", "JOB", "Show a job", NULL, no_options, 1, 1, 0, verb_job_show, NULL},
 	{"job wait", "JOB...", "Wait for the end of jobs; exit status 1 when one failed", NULL, job_wait_options, 1,
 	 ANY, 0, verb_job_wait, NULL},
+	{"job close", "JOB...", "No more tasks for open jobs: they end with their last task", NULL, no_options, 1, ANY,
+	 0, verb_job_close, NULL},
 	{"job cancel", "JOB...", "Stop all that has not ended of jobs", NULL, no_options, 1, ANY, 0, verb_job_cancel,
 	 NULL},
 	{"job cat", "JOB", "Print the results of a job's tasks, in their order", cat_more, job_cat_options, 1, 1, 0,
@@ -188,6 +207,8 @@ const struct verb cli_verbs[] = {
 	{"task show", "JOB KEY", "Show everything about a task", NULL, no_options, 2, 2, 0, verb_task_show, NULL},
 	{"task explain", "JOB KEY", "Say why a task is where it is", NULL, no_options, 2, 2, 0, verb_task_explain,
 	 NULL},
+	{"task wait", "JOB KEY...", "Wait until tasks have ended, print each as it does; exit status 1 when one failed",
+	 NULL, task_wait_options, 2, ANY, 0, verb_task_wait, NULL},
 	{"task retry", "JOB [KEY]", "Run failed or cancelled tasks again, and what failed because of them", NULL,
 	 no_options, 1, 2, 0, verb_task_retry, NULL},
 	{"worker list", "", "List workers", NULL, no_options, 0, 0, 0, verb_worker_list, NULL},

@@ -28,7 +28,7 @@ static int is_queued(const struct job *j, uint32_t task)
 
 	if (q->gang != NULL)
 		return q->at != NOT_IN_HEAP || !ready_gang_is_complete(q);
-	return q->at != NOT_IN_HEAP &&
+	return (q->at != NOT_IN_HEAP || ready_is_at_limit(q)) &&
 	       ((j->tasks[task].flags & TASK_QUEUED) != 0 || (task >= q->range_next && task < q->range_end));
 }
 
@@ -60,7 +60,8 @@ static sc_err check_places(const struct core *c, const struct job *j, uint32_t t
 static sc_err check_edges(const struct job *j, uint32_t task, struct buf *error)
 {
 	const struct task *t = &j->tasks[task];
-	uint32_t missing = 0, needed = 0;
+	struct consumers of = job_consumers(j, task);
+	uint32_t missing = 0, needed = 0, consumer;
 
 	for (uint32_t e = 0; e < job_n_inputs(j, task); e++) {
 		const struct task *i = &j->tasks[j->in[j->in_start[task] + e]];
@@ -70,8 +71,8 @@ static sc_err check_edges(const struct job *j, uint32_t task, struct buf *error)
 		    (i->state == TASK_DONE || i->state == TASK_RELEASED))
 			WRONG("job %" PRIu64 " task %u waits for a lost result nobody computes again", j->id, task);
 	}
-	for (uint32_t e = 0; e < job_n_consumers(j, task); e++)
-		needed += !task_state_ended(j->tasks[j->out[j->out_start[task] + e]].state);
+	while (consumers_next(&of, &consumer))
+		needed += !task_state_ended(j->tasks[consumer].state);
 	if (t->state == TASK_WAITING && (t->flags & TASK_DELAYED) == 0 && t->n_missing != missing)
 		WRONG("job %" PRIu64 " task %u misses %u inputs, not %u", j->id, task, missing, t->n_missing);
 	if (t->state == TASK_READY && missing > 0)
@@ -81,9 +82,29 @@ static sc_err check_edges(const struct job *j, uint32_t task, struct buf *error)
 	if (t->n_needed != needed)
 		WRONG("job %" PRIu64 " task %u is needed by %u, not %u", j->id, task, needed, t->n_needed);
 	/* A result nobody can need any more is not kept, unless somebody asked for that. */
-	if (t->state == TASK_DONE && t->holder != NO_WORKER && t->result_bytes > 0 && job_n_consumers(j, task) > 0 &&
+	if (t->state == TASK_DONE && t->holder != NO_WORKER && t->result_bytes > 0 && job_has_consumers(j, task) &&
 	    needed == 0 && (j->groups[t->group].flags & (GROUP_KEEP | GROUP_WANT)) == 0 && !(t->flags & TASK_WANTED))
 		WRONG("job %" PRIu64 " task %u is held though nobody needs it", j->id, task);
+	return SC_OK;
+}
+
+/* Groups that may have so many tasks out at a time and no more. */
+static sc_err check_limits(const struct job *j, struct buf *error)
+{
+	for (uint32_t g = 0; g < j->n_groups; g++) {
+		const struct group *of = &j->groups[g];
+		uint32_t n = 0;
+
+		if (of->max_running == 0)
+			continue;
+		for (uint32_t t = of->first_task; t < of->first_task + of->n_tasks; t++)
+			n += j->tasks[t].worker != NO_WORKER;
+		if (n != of->n_running || n > of->max_running)
+			WRONG("job %" PRIu64 ": %u tasks of %s are out, not %u, of %u that may be", j->id, n, of->name,
+			      of->n_running, of->max_running);
+		if (of->queue->limited != of)
+			WRONG("job %" PRIu64 ": the queue of %s does not know its limit", j->id, of->name);
+	}
 	return SC_OK;
 }
 
@@ -91,6 +112,7 @@ static sc_err check_job(const struct core *c, const struct job *j, uint64_t *rea
 {
 	uint64_t counts[TASK_STATES] = {0}, open;
 	uint32_t unanswered = 0;
+	uint64_t fails = 0;
 	sc_err err = SC_OK;
 
 	for (uint32_t g = 0; g < j->n_groups; g++)
@@ -99,6 +121,9 @@ static sc_err check_job(const struct core *c, const struct job *j, uint64_t *rea
 	for (uint32_t t = 0; t < j->n_tasks && err == SC_OK; t++) {
 		counts[j->tasks[t].state]++;
 		unanswered += j->tasks[t].worker != NO_WORKER;
+		fails += j->tasks[t].counted;
+		if (j->tasks[t].counted && j->tasks[t].state != TASK_FAILED)
+			WRONG("job %" PRIu64 " task %u counts as failed", j->id, t);
 		if (j->tasks[t].state == TASK_READY)
 			ready[j->groups[j->tasks[t].group].class->number]++;
 		err = check_places(c, j, t, error);
@@ -113,8 +138,14 @@ static sc_err check_job(const struct core *c, const struct job *j, uint64_t *rea
 			      const_name_TASK(s), j->counts[s]);
 	if (unanswered != j->n_unanswered)
 		WRONG("job %" PRIu64 ": %u tasks are to be answered for, not %u", j->id, unanswered, j->n_unanswered);
+	if (fails != j->n_fails)
+		WRONG("job %" PRIu64 ": %" PRIu64 " tasks have failed by themselves, not %" PRIu64, j->id, fails,
+		      j->n_fails);
+	err = check_limits(j, error);
+	if (err != SC_OK)
+		return err;
 	open = counts[TASK_WAITING] + counts[TASK_READY] + counts[TASK_ASSIGNED] + counts[TASK_RUNNING];
-	if (job_has_ended(j) != (open == 0))
+	if (job_has_ended(j) != (open == 0 && !j->is_open))
 		WRONG("job %" PRIu64 " is %s with %" PRIu64 " tasks to go", j->id, const_name_JOB(j->state), open);
 	return SC_OK;
 }

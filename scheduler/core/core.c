@@ -321,7 +321,7 @@ static sc_err check_after(const struct core *c, const struct job_spec *spec, str
 	return SC_OK;
 }
 
-static sc_err check_limit(const struct core *c, const struct job_spec *spec, struct buf *error)
+sc_err core_check_limit(const struct core *c, const struct job_spec *spec, struct buf *error)
 {
 	uint64_t n = 0;
 
@@ -370,7 +370,7 @@ sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us,
 
 	c->now_us = now_us;
 	if (err == SC_OK)
-		err = check_limit(c, spec, error);
+		err = core_check_limit(c, spec, error);
 	if (err == SC_OK)
 		err = job_new(&c->requests, spec, &j, error);
 	if (err != SC_OK) {
@@ -401,11 +401,25 @@ sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us,
 	return SC_OK;
 }
 
+void core_await(struct core *c, struct job *j, uint32_t task)
+{
+	(void)c;
+	if (task == ALL_TASKS || bits_reserve(&j->awaited, j->n_tasks) != 0) {
+		j->is_awaited = AWAIT_ALL; /* without memory more is told than was asked for */
+		return;
+	}
+	bits_set(&j->awaited, task, 1);
+	if (j->is_awaited == AWAIT_NONE)
+		j->is_awaited = AWAIT_SOME;
+}
+
 sc_err core_job_cancel(struct core *c, struct job *j, uint64_t now_us, uint64_t *n)
 {
 	*n = 0;
 	if (job_has_ended(j))
 		return SC_BAD_STATE;
+	j->is_open = 0;
+	j->was_cancelled = 1;
 	for (uint32_t t = 0; t < j->n_tasks; t++) {
 		struct task *k = &j->tasks[t];
 

@@ -46,6 +46,7 @@ enum action_kind {
 	ACTION_KEEP,	   /* tell worker that its copy of the output of job.task is the output */
 	ACTION_REPLICATE,  /* tell worker to fetch the output of job.task */
 	ACTION_DRAINED,	   /* worker number `task` is drained, or not any more (no job) */
+	ACTION_TASK_ENDED, /* job.task, which is awaited, has; unless it runs again by now */
 	ACTION_JOB_ENDED,  /* all tasks of job have ended */
 	ACTION_JOB_FORGET, /* the job is gone: workers may forget it */
 };
@@ -110,12 +111,23 @@ const struct namespace *core_namespace_next(const struct namespace *n);
 
 /* The whole job is taken or nothing of it.  *error says what is wrong. */
 sc_err core_submit(struct core *c, const struct job_spec *spec, uint64_t now_us, uint64_t *id, struct buf *error);
+/*
+ * More tasks for a job that has not ended, numbered from spec->first_task, which is its n_tasks; they may take input
+ * from those it has (job_grow).  Name, namespace, priority and the jobs to follow are those of the job.  All is taken
+ * or nothing.  SC_BAD_STATE: it has ended.
+ */
+sc_err core_submit_more(struct core *c, struct job *j, const struct job_spec *spec, uint64_t now_us, struct buf *error);
+/* No more tasks come by themselves: it ends with the last one.  SC_BAD_STATE: it is not open. */
+sc_err core_job_close(struct core *c, struct job *j, uint64_t now_us);
 /* *n is how many tasks were stopped.  SC_BAD_STATE: it has ended. */
 sc_err core_job_cancel(struct core *c, struct job *j, uint64_t now_us, uint64_t *n);
 /* SC_BAD_STATE: it has not ended. */
 sc_err core_job_forget(struct core *c, struct job *j);
 /* Failed and cancelled tasks, one or (task NULL) all, and what failed because of them.  *n is how many run again. */
 sc_err core_tasks_retry(struct core *c, struct job *j, const uint32_t *task, uint64_t now_us, uint64_t *n);
+/* From now on ACTION_TASK_ENDED tells when the task (ALL_TASKS: any of the job) ends. */
+void core_await(struct core *c, struct job *j, uint32_t task);
+#define ALL_TASKS UINT32_MAX
 /* The result of this task is wanted: if it is lost it is computed again.  SC_BAD_STATE: failed or cancelled. */
 sc_err core_result_want(struct core *c, struct job *j, uint32_t task, uint64_t now_us);
 
@@ -128,6 +140,8 @@ uint64_t core_n_tasks(const struct core *c);
 
 /* ---- what workers report -- */
 
+/* The worker begins to fetch its inputs: if that takes it down, the task has had to do with it. */
+sc_err core_task_fetches(struct core *c, uint32_t worker, struct job *j, uint32_t task);
 sc_err core_task_started(struct core *c, uint32_t worker, struct job *j, uint32_t task);
 sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t task, const struct task_outcome *o,
 		      uint64_t now_us);

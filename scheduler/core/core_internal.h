@@ -82,6 +82,9 @@ struct core {
 
 void core_act(struct core *c, enum action_kind kind, uint32_t worker, struct job *j, uint32_t task);
 
+/* Whether so many tasks more are allowed. */
+sc_err core_check_limit(const struct core *c, const struct job_spec *spec, struct buf *error);
+
 /* transitions.c */
 /* The one place where a state changes.  Illegal events are bugs of ours: asserted. */
 void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev);

@@ -247,6 +247,11 @@ static void explain_ready(const struct core *c, const struct job *j, uint32_t ta
 		buf_append_str(out, "ready, but there is no worker; start one with sched-worker");
 		return;
 	}
+	if (g->max_running > 0 && g->n_running >= g->max_running) {
+		buf_printf(out, "ready, but %u tasks of %s are given out already, as many as may run at the same time",
+			   g->n_running, g->name);
+		return;
+	}
 	if (explain_quota(g->class, out))
 		return;
 	if (g->queue->gang != NULL)
@@ -291,7 +296,8 @@ void core_explain(const struct core *c, const struct job *j, uint32_t task, uint
 		buf_append_str(out, "cancelled");
 		if (t->worker != NO_WORKER)
 			buf_append_str(out, "; its worker is still stopping it");
-		else if (j->counts[TASK_FAILED] == 0 && j->text != NULL) /* the job it was to follow has failed */
+		else if ((j->gave_up || j->counts[TASK_FAILED] == 0) &&
+			 j->text != NULL) /* the job it was to follow has failed */
 			buf_printf(out, ": %s", j->text);
 		break;
 	case TASK_RELEASED:

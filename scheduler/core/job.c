@@ -22,6 +22,16 @@ static void detail_free(struct task_detail *d)
 	mem_free(d);
 }
 
+static void group_names_free(struct job *j)
+{
+	struct group_name *n, *next;
+
+	HASH_ITER (hh, j->by_name, n, next) {
+		HASH_DEL(j->by_name, n);
+		mem_free(n);
+	}
+}
+
 void job_free(struct job *j)
 {
 	if (j == NULL)
@@ -32,6 +42,7 @@ void job_free(struct job *j)
 	run_queues_free(j);
 	for (uint32_t i = 0; j->groups != NULL && i < j->n_groups; i++) {
 		mem_free(j->groups[i].name);
+		mem_free(j->groups[i].indexes);
 		request_class_drop(j->groups[i].class);
 	}
 	mem_free(j->tasks);
@@ -40,6 +51,13 @@ void job_free(struct job *j)
 	mem_free(j->in);
 	mem_free(j->out_start);
 	mem_free(j->out);
+	mem_free(j->late_first);
+	mem_free(j->late);
+	group_names_free(j);
+	bits_fini(&j->awaited);
+	for (size_t i = 0; i < j->n_more_bytes; i++)
+		mem_free(j->more_bytes[i]);
+	mem_free(j->more_bytes);
 	mem_free(j->bodies);
 	mem_free(j->body_bytes);
 	mem_free(j->items);
@@ -87,8 +105,7 @@ static sc_err check_name(const char *what, struct slice s, struct buf *error)
 
 /* ---- groups --------------------------------------------------------------------------------------------------- */
 
-/* Whether key names a task of g; *task is then its number. */
-static int key_in_group(const struct group *g, const char *key, uint32_t *task)
+int key_in_group(const struct group *g, const char *key, uint32_t *task)
 {
 	size_t n = strlen(g->name);
 	uint64_t index, k;
@@ -99,7 +116,15 @@ static int key_in_group(const struct group *g, const char *key, uint32_t *task)
 		*task = g->first_task;
 		return key[n] == '\0';
 	}
-	if (key[n] != '-' || text_u64(key + n + 1, &index) != SC_OK || index < g->index_first)
+	if (key[n] != '-' || text_u64(key + n + 1, &index) != SC_OK)
+		return 0;
+	if (g->indexes != NULL) {
+		if (!index_list_find(g->indexes, index, &k))
+			return 0;
+		*task = g->first_task + (uint32_t)k;
+		return 1;
+	}
+	if (index < g->index_first)
 		return 0;
 	k = g->index_step == 0 ? 0 : (index - g->index_first) / g->index_step;
 	if (k >= g->n_tasks || g->index_first + k * g->index_step != index)
@@ -171,6 +196,21 @@ static sc_err check_unique_names(const struct job *j, struct buf *error)
 	return err;
 }
 
+static sc_err make_indexes(const struct group_spec *s, struct group *g, struct buf *error)
+{
+	sc_err err;
+
+	if (s->n_ranges == 0)
+		return SC_OK;
+	err = index_list_new(s->ranges, s->n_ranges, &g->indexes);
+	if (err == SC_OK && index_list_count(g->indexes) != s->n_tasks)
+		err = SC_INVALID;
+	if (err == SC_INVALID)
+		buf_printf(error, "group '%.*s': its ranges of indexes do not rise, or are not of %u tasks",
+			   (int)s->name.n, s->name.p, s->n_tasks);
+	return err;
+}
+
 static sc_err make_group(struct requests *r, struct job *j, const struct job_spec *spec, uint32_t i, uint64_t *n_tasks,
 			 uint64_t *n_items, struct buf *error)
 {
@@ -195,6 +235,14 @@ static sc_err make_group(struct requests *r, struct job *j, const struct job_spe
 			   GANG_MAX, gang_size);
 		return SC_LIMIT;
 	}
+	if (gang_size > 0 && s->max_running > 0 && s->max_running < gang_size) {
+		buf_printf(error, "group '%.*s': its %u tasks start together, so at most %u at a time is not possible",
+			   (int)s->name.n, s->name.p, gang_size, s->max_running);
+		return SC_INVALID;
+	}
+	err = make_indexes(s, g, error);
+	if (err != SC_OK)
+		return err;
 	if ((UINT64_MAX - s->index_first) / (s->index_step == 0 ? 1 : s->index_step) < s->n_tasks - 1) {
 		buf_printf(error, "group '%.*s': its last index is beyond 2^64", (int)s->name.n, s->name.p);
 		return SC_INVALID;
@@ -221,10 +269,11 @@ static sc_err make_group(struct requests *r, struct job *j, const struct job_spe
 	g->retries = s->retries;
 	g->time_limit_ms = s->time_limit_ms;
 	g->priority = j->priority + s->priority;
+	g->max_running = gang_size > 0 ? 0 : s->max_running;
 	g->mean_us = -1.0f;
 	g->first_item = *n_items;
 	*n_tasks += s->n_tasks;
-	if (s->n_tasks > 1)
+	if (s->n_tasks > 1 || s->n_ranges > 0)
 		g->flags |= GROUP_ARRAY;
 	if ((g->flags & GROUP_ITEMS) != 0)
 		*n_items += s->n_tasks;
@@ -236,8 +285,8 @@ static sc_err make_groups(struct requests *r, struct job *j, const struct job_sp
 	uint64_t n_tasks = 0, n_items = 0;
 	sc_err err = SC_OK;
 
-	if (spec->n_groups == 0) {
-		buf_append_str(error, "a job needs at least one task");
+	if (spec->n_groups == 0 && (!spec->is_open || spec->in_start != NULL)) {
+		buf_append_str(error, "a job needs at least one task, unless it is submitted open");
 		return SC_INVALID;
 	}
 	j->groups = mem_calloc(spec->n_groups, sizeof(*j->groups));
@@ -297,14 +346,18 @@ static sc_err check_edges(const struct job *j, const struct job_spec *spec, int 
 	*forward = 1; /* every input has a smaller number: no cycle possible */
 	for (uint32_t t = 0; t < j->n_tasks; t++) {
 		for (uint32_t e = spec->in_start[t]; e < spec->in_start[t + 1]; e++) {
-			if (spec->in[e] >= j->n_tasks) {
+			uint32_t i = spec->in[e] - spec->first_task;
+
+			if (spec->in[e] < spec->first_task)
+				continue; /* of an earlier submission: no cycle can go through it */
+			if (i >= j->n_tasks) {
 				buf_printf(error, "task '%s' takes input from task number %u, but there are only %u",
-					   job_key(j, t, a, sizeof(a)), spec->in[e], j->n_tasks);
+					   job_key(j, t, a, sizeof(a)), spec->in[e], spec->first_task + j->n_tasks);
 				return SC_INVALID;
 			}
-			if (spec->in[e] >= t)
+			if (i >= t)
 				*forward = 0;
-			if (has_gangs && gang_at(j, t) != NULL && gang_at(j, t) == gang_at(j, spec->in[e])) {
+			if (has_gangs && gang_at(j, t) != NULL && gang_at(j, t) == gang_at(j, i)) {
 				buf_printf(error, "task '%s' takes input from a task of its own gang: none could start",
 					   job_key(j, t, a, sizeof(a)));
 				return SC_INVALID;
@@ -314,7 +367,11 @@ static sc_err check_edges(const struct job *j, const struct job_spec *spec, int 
 	return SC_OK;
 }
 
-static sc_err make_consumers(struct job *j)
+/*
+ * Consumers among the tasks from number `first` on, counted from there; an input below that wraps around and is beyond
+ * all of them.
+ */
+static sc_err make_consumers(struct job *j, uint32_t first)
 {
 	uint32_t n_edges = j->in_start[j->n_tasks], *at;
 
@@ -325,12 +382,14 @@ static sc_err make_consumers(struct job *j)
 	/* Count into [t + 2], sum up: [t + 1] is then where t's begin, and after filling where they end. */
 	at = j->out_start + 1;
 	for (uint32_t e = 0; e < n_edges; e++)
-		at[j->in[e] + 1]++;
+		if (j->in[e] - first < j->n_tasks)
+			at[j->in[e] - first + 1]++;
 	for (uint32_t t = 0; t < j->n_tasks; t++)
 		at[t + 1] += at[t];
 	for (uint32_t t = 0; t < j->n_tasks; t++)
 		for (uint32_t e = j->in_start[t]; e < j->in_start[t + 1]; e++)
-			j->out[at[j->in[e]]++] = t;
+			if (j->in[e] - first < j->n_tasks)
+				j->out[at[j->in[e] - first]++] = t;
 	return SC_OK;
 }
 
@@ -338,7 +397,8 @@ static sc_err make_consumers(struct job *j)
  * From any task that was never freed, going to an input that was not either always ends in the cycle.  `next` has room
  * for every task: where each one goes on is looked up once, however often a short cycle is gone round.
  */
-static void describe_cycle(const struct job *j, const uint32_t *left, uint32_t *next, struct buf *error)
+static void describe_cycle(const struct job *j, uint32_t first_task, const uint32_t *left, uint32_t *next,
+			   struct buf *error)
 {
 	char key[JOB_KEY_MAX];
 	uint32_t t = 0, first;
@@ -350,9 +410,9 @@ static void describe_cycle(const struct job *j, const uint32_t *left, uint32_t *
 	while (next[t] == UINT32_MAX) { /* walk until we are where we have been */
 		uint32_t e = j->in_start[t];
 
-		while (left[j->in[e]] == 0)
+		while (j->in[e] - first_task >= j->n_tasks || left[j->in[e] - first_task] == 0)
 			e++;
-		next[t] = j->in[e];
+		next[t] = j->in[e] - first_task;
 		t = next[t];
 	}
 	first = t;
@@ -367,7 +427,7 @@ static void describe_cycle(const struct job *j, const uint32_t *left, uint32_t *
 }
 
 /* Kahn's algorithm (CACM 5(11), 1962): what is left when nothing can be freed any more is, or depends on, a cycle. */
-static sc_err check_acyclic(const struct job *j, struct buf *error)
+static sc_err check_acyclic(const struct job *j, uint32_t first, struct buf *error)
 {
 	uint32_t *left = mem_malloc((size_t)j->n_tasks * sizeof(*left));
 	uint32_t *queue = mem_malloc((size_t)j->n_tasks * sizeof(*queue));
@@ -379,7 +439,9 @@ static sc_err check_acyclic(const struct job *j, struct buf *error)
 		goto out;
 	}
 	for (uint32_t t = 0; t < j->n_tasks; t++) {
-		left[t] = j->in_start[t + 1] - j->in_start[t];
+		left[t] = 0;
+		for (uint32_t e = j->in_start[t]; e < j->in_start[t + 1]; e++)
+			left[t] += j->in[e] - first < j->n_tasks;
 		if (left[t] == 0)
 			queue[tail++] = t;
 	}
@@ -391,7 +453,7 @@ static sc_err check_acyclic(const struct job *j, struct buf *error)
 				queue[tail++] = j->out[e];
 	}
 	if (tail < j->n_tasks) {
-		describe_cycle(j, left, queue, error);
+		describe_cycle(j, first, left, queue, error);
 		err = SC_CYCLE;
 	}
 out:
@@ -412,9 +474,9 @@ static sc_err make_edges(struct job *j, const struct job_spec *spec, struct buf 
 		return err;
 	j->in_start = spec->in_start;
 	j->in = spec->in;
-	err = make_consumers(j);
+	err = make_consumers(j, spec->first_task);
 	if (err == SC_OK && !forward)
-		err = check_acyclic(j, error);
+		err = check_acyclic(j, spec->first_task, error);
 	j->bytes += ((size_t)j->n_tasks * 2 + (size_t)j->in_start[j->n_tasks] * 2) * sizeof(uint32_t);
 	return err;
 }
@@ -450,6 +512,10 @@ sc_err job_new(struct requests *r, const struct job_spec *spec, struct job **out
 	if (j == NULL)
 		return SC_NOMEM;
 	j->priority = spec->priority;
+	j->is_open = spec->is_open != 0;
+	j->max_fails = j->fails_limit = spec->max_fails;
+	j->n_bodies = spec->bodies.n;
+	j->n_items = spec->items.n;
 	err = check_name("job", spec->name, error);
 	if (err == SC_OK)
 		err = check_name("namespace", spec->namespace, error);
@@ -484,10 +550,24 @@ const char *job_key(const struct job *j, uint32_t task, char *buf, size_t cap)
 	const struct group *g = &j->groups[group_at(j, task)];
 
 	if ((g->flags & GROUP_ARRAY) != 0)
-		snprintf(buf, cap, "%s-%" PRIu64, g->name, g->index_first + (task - g->first_task) * g->index_step);
+		snprintf(buf, cap, "%s-%" PRIu64, g->name, group_index(g, task - g->first_task));
 	else
 		snprintf(buf, cap, "%s", g->name);
 	return buf;
+}
+
+/* In a job that has grown, and may have a great many groups. */
+static int find_by_name(const struct job *j, const char *key, uint32_t *out)
+{
+	const char *dash = strrchr(key, '-');
+	uint32_t group = job_group_named(j, slice_of(key));
+
+	if (group != UINT32_MAX && key_in_group(&j->groups[group], key, out))
+		return 1;
+	if (dash == NULL)
+		return 0;
+	group = job_group_named(j, (struct slice){key, (size_t)(dash - key)});
+	return group != UINT32_MAX && key_in_group(&j->groups[group], key, out);
 }
 
 sc_err job_find_task(const struct job *j, struct slice key, uint32_t *out)
@@ -499,9 +579,14 @@ sc_err job_find_task(const struct job *j, struct slice key, uint32_t *out)
 		return SC_NOT_FOUND;
 	memcpy(text, key.p, key.n);
 	text[key.n] = '\0';
-	for (uint32_t i = 0; i < j->n_groups; i++)
-		if (key_in_group(&j->groups[i], text, out))
+	if (j->by_name != NULL) {
+		if (find_by_name(j, text, out))
 			return SC_OK;
+	} else {
+		for (uint32_t i = 0; i < j->n_groups; i++)
+			if (key_in_group(&j->groups[i], text, out))
+				return SC_OK;
+	}
 	if (text_u64(text, &number) == SC_OK && number < j->n_tasks) {
 		*out = (uint32_t)number;
 		return SC_OK;

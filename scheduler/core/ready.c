@@ -159,6 +159,24 @@ static int run_queue_is_empty(const struct run_queue *q)
 	return q->range_next == q->range_end && q->n_heap == 0;
 }
 
+int ready_is_at_limit(const struct run_queue *q)
+{
+	return q->limited != NULL && q->limited->n_running >= q->limited->max_running;
+}
+
+sc_err ready_count_running(struct group *g, int given)
+{
+	struct run_queue *q = g->queue;
+
+	if (given)
+		g->n_running++;
+	else
+		g->n_running--;
+	if (q->at != NOT_IN_HEAP || run_queue_is_empty(q) || ready_is_at_limit(q))
+		return SC_OK;
+	return class_insert(q->class, q);
+}
+
 sc_err ready_push(struct job *j, uint32_t task)
 {
 	struct run_queue *q = j->groups[j->tasks[task].group].queue;
@@ -167,14 +185,14 @@ sc_err ready_push(struct job *j, uint32_t task)
 
 	if (q->gang != NULL)
 		return push_gang(q);
-	if ((t->flags & TASK_QUEUED) != 0 || (task >= q->range_next && task < q->range_end))
-		return SC_OK; /* a stale entry comes to life again */
 	if (q->at == NOT_IN_HEAP) {
 		sc_err err = class_insert(q->class, q);
 
 		if (err != SC_OK)
 			return err;
 	}
+	if ((t->flags & TASK_QUEUED) != 0 || (task >= q->range_next && task < q->range_end))
+		return SC_OK; /* a stale entry comes to life again */
 	if (q->range_next == q->range_end) {
 		q->range_next = task;
 		q->range_end = task + 1;
@@ -225,6 +243,8 @@ static int settle(struct run_queue *q)
 {
 	if (q->gang != NULL)
 		return ready_gang_is_complete(q);
+	if (ready_is_at_limit(q))
+		return 0;
 	while (!run_queue_is_empty(q)) {
 		if (q->job->tasks[ready_peek(q)].state == TASK_READY)
 			return 1;
@@ -254,7 +274,8 @@ struct run_queue *ready_top(struct request_class *c)
 
 static int same_queue(const struct group *a, const struct group *b)
 {
-	return a->class == b->class && a->priority == b->priority && a->class->gang_size == 0;
+	return a->class == b->class && a->priority == b->priority && a->class->gang_size == 0 && a->max_running == 0 &&
+	       b->max_running == 0;
 }
 
 static int compare_groups(const void *a, const void *b)
@@ -276,6 +297,7 @@ static struct run_queue *queue_new(struct job *j, const struct group *g)
 	q->class = g->class;
 	q->priority = g->priority;
 	q->gang = g->class->gang_size > 0 ? g : NULL;
+	q->limited = g->max_running > 0 ? g : NULL;
 	q->at = NOT_IN_HEAP;
 	q->next = j->queues;
 	j->queues = q;

@@ -24,13 +24,15 @@
 struct run_queue {
 	struct job *job;
 	struct request_class *class;
-	const struct group *gang; /* NULL, or the group whose tasks all start together: the queue is that group */
+	const struct group *gang;    /* NULL, or the group whose tasks all start together: the queue is that group */
+	const struct group *limited; /* NULL, or the only group in it, of which so many may run at the same time */
 	int64_t priority;
 	uint32_t range_next, range_end;
 	uint32_t *heap; /* smallest number first */
 	size_t n_heap, cap_heap;
 	size_t at;		/* position in the class's heap, NOT_IN_HEAP when it holds nothing */
 	struct run_queue *next; /* of the job */
+	struct run_queue *heir; /* whose groups it was to be for, while a job grows */
 };
 
 /* Make the run queues of a new job and tell its groups theirs.  SC_NOMEM. */
@@ -41,6 +43,13 @@ void run_queues_free(struct job *j);
 
 /* Enter a task in state ready.  SC_NOMEM (it is then not entered). */
 sc_err ready_push(struct job *j, uint32_t task);
+
+/*
+ * A task of a group with a limit was given out, or answered for.  At its limit the queue counts as empty.  SC_NOMEM: it
+ * is not entered again.
+ */
+sc_err ready_count_running(struct group *g, int given);
+int ready_is_at_limit(const struct run_queue *q);
 
 /* The most urgent run queue of a class that holds a task in state ready, or NULL; stale entries are dropped. */
 struct run_queue *ready_top(struct request_class *c);

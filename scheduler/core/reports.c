@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "scheduler/core/core_internal.h"
@@ -21,6 +22,13 @@ static struct worker *asked(struct core *c, uint32_t worker, const struct job *j
 	return core_worker(c, worker);
 }
 
+/* A task of the group is not out any more. */
+static void count_out(struct core *c, struct group *g)
+{
+	if (g->max_running > 0 && ready_count_running(g, 0) != SC_OK)
+		c->rescan = 1;
+}
+
 /* The answer is here: the worker has room again. */
 static struct worker *answered(struct core *c, uint32_t worker, struct job *j, uint32_t task)
 {
@@ -32,11 +40,21 @@ static struct worker *answered(struct core *c, uint32_t worker, struct job *j, u
 	room_uncommit(c, w, j, task);
 	j->tasks[task].worker = NO_WORKER;
 	j->tasks[task].flags &= (uint8_t)~TASK_MOVING;
+	j->tasks[task].fetches = 0;
+	count_out(c, &j->groups[j->tasks[task].group]);
 	j->n_unanswered--;
 	w->n_ended++;
 	w->answered_us = c->now_us;
 	job_set_ran_on(j, task, w);
 	return w;
+}
+
+sc_err core_task_fetches(struct core *c, uint32_t worker, struct job *j, uint32_t task)
+{
+	if (asked(c, worker, j, task) == NULL)
+		return SC_UNEXPECTED;
+	j->tasks[task].fetches = 1;
+	return SC_OK;
 }
 
 sc_err core_task_started(struct core *c, uint32_t worker, struct job *j, uint32_t task)
@@ -82,16 +100,17 @@ static sc_err stale_answer(struct core *c, uint32_t worker, struct job *j, uint3
 
 static void tell_consumers(struct core *c, struct job *j, uint32_t task)
 {
-	if (j->out_start == NULL)
-		return;
-	for (uint32_t e = j->out_start[task]; e < j->out_start[task + 1]; e++) {
-		struct task *k = &j->tasks[j->out[e]];
+	struct consumers of = job_consumers(j, task);
+	uint32_t consumer;
+
+	while (consumers_next(&of, &consumer)) {
+		struct task *k = &j->tasks[consumer];
 
 		if (k->state != TASK_WAITING)
 			continue;
 		assert(k->n_missing > 0);
 		if (--k->n_missing == 0 && (k->flags & TASK_DELAYED) == 0)
-			task_make_ready(c, j, j->out[e]);
+			task_make_ready(c, j, consumer);
 	}
 }
 
@@ -101,7 +120,7 @@ static void release_if_unneeded(struct core *c, struct job *j, uint32_t task)
 	struct task *t = &j->tasks[task];
 	const struct group *g = &j->groups[t->group];
 
-	if (job_n_consumers(j, task) == 0 || t->n_needed > 0 || t->holder == NO_WORKER || t->result_bytes == 0)
+	if (!job_has_consumers(j, task) || t->n_needed > 0 || t->holder == NO_WORKER || t->result_bytes == 0)
 		return;
 	if ((g->flags & (GROUP_KEEP | GROUP_WANT)) != 0 || (t->flags & TASK_WANTED) != 0)
 		return;
@@ -275,16 +294,54 @@ static int is_input(const struct job *j, uint32_t task, uint32_t input)
 	return 0;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* In a job that has grown: looked for among the task's inputs, sorted, however many are asked for. */
+static sc_err check_inputs_sorted(const struct job *j, uint32_t task, const uint32_t *inputs, size_t n)
+{
+	uint32_t n_own = job_n_inputs(j, task);
+	uint32_t *own = mem_malloc((size_t)n_own * sizeof(*own));
+	sc_err err = SC_OK;
+
+	if (own == NULL)
+		return SC_NOMEM;
+	for (uint32_t e = 0; e < n_own; e++)
+		own[e] = j->in[j->in_start[task] + e];
+	qsort(own, n_own, sizeof(*own), compare_numbers);
+	for (size_t i = 0; i < n && err == SC_OK; i++)
+		if (bsearch(&inputs[i], own, n_own, sizeof(*own), compare_numbers) == NULL)
+			err = SC_UNEXPECTED;
+	mem_free(own);
+	return err;
+}
+
+static sc_err check_inputs(const struct job *j, uint32_t task, const uint32_t *inputs, size_t n)
+{
+	if (j->late_first != NULL)
+		return check_inputs_sorted(j, task, inputs, n);
+	for (size_t i = 0; i < n; i++)
+		if (!is_input(j, task, inputs[i]))
+			return SC_UNEXPECTED;
+	return SC_OK;
+}
+
 sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint32_t task, const uint32_t *inputs,
 			   const uint32_t *holders, size_t n, uint64_t now_us)
 {
 	struct task_detail *d;
 
+	sc_err err;
+
 	if (asked(c, worker, j, task) == NULL)
 		return SC_UNEXPECTED;
-	for (size_t i = 0; i < n; i++)
-		if (!is_input(j, task, inputs[i]))
-			return SC_UNEXPECTED;
+	err = check_inputs(j, task, inputs, n);
+	if (err != SC_OK)
+		return err;
 	answered(c, worker, j, task);
 	if (!task_state_in_flight(j->tasks[task].state))
 		return SC_OK;
@@ -324,14 +381,19 @@ static void take_back(struct core *c, const struct task_list *l)
 		struct job *j = l->v[i].job;
 		uint32_t task = l->v[i].task;
 		struct task *t = &j->tasks[task];
-		int was_running = t->state == TASK_RUNNING;
+		int was_running = t->state == TASK_RUNNING, was_fetching = t->fetches;
 
 		t->worker = NO_WORKER;
 		t->flags &= (uint8_t)~TASK_MOVING;
+		t->fetches = 0;
+		count_out(c, &j->groups[t->group]);
 		j->n_unanswered--;
 		if (!task_state_in_flight(t->state))
 			continue; /* cancelled before */
 		if (was_running && count_crash(c, j, task, EV_CRASH_LIMIT, "its worker went away while it ran,"))
+			continue;
+		if (!was_running && was_fetching &&
+		    count_crash(c, j, task, EV_CRASH_LIMIT, "its worker went away while it ran or fetched its inputs,"))
 			continue;
 		gang_call_back(c, j, task);
 		task_event(c, j, task, EV_WORKER_LOST);

@@ -50,7 +50,8 @@ static sc_err select_around(const struct job *j, uint32_t task, struct selection
 	if (seen != NULL)
 		seen[task] = 1;
 	for (size_t at = 0; at < s->n && err == SC_OK; at++) {
-		uint32_t t = s->v[at];
+		uint32_t t = s->v[at], k;
+		struct consumers of = job_consumers(j, t);
 
 		for (uint32_t e = 0; e < job_n_inputs(j, t) && err == SC_OK; e++) {
 			uint32_t i = j->in[j->in_start[t] + e];
@@ -60,9 +61,7 @@ static sc_err select_around(const struct job *j, uint32_t task, struct selection
 				err = add(s, i);
 			}
 		}
-		for (uint32_t e = 0; e < job_n_consumers(j, t) && err == SC_OK; e++) {
-			uint32_t k = j->out[j->out_start[t] + e];
-
+		while (err == SC_OK && consumers_next(&of, &k)) {
 			if (!seen[k] && failed_with_input(&j->tasks[k])) {
 				seen[k] = 1;
 				err = add(s, k);
@@ -98,6 +97,7 @@ sc_err core_tasks_retry(struct core *c, struct job *j, const uint32_t *task, uin
 			j->tasks[s.v[i]].crashes = 0;
 			task_revive(c, j, s.v[i], EV_TRY_AGAIN);
 		}
+		j->fails_limit = j->max_fails == 0 ? 0 : j->max_fails + j->n_fails; /* those left are forgiven */
 		for (size_t i = 0; i < s.n; i++)
 			task_settle(c, j, s.v[i]);
 		*n = s.n;

@@ -193,6 +193,8 @@ static int give(struct pass *p, struct worker *w, struct run_queue *q, uint32_t 
 	w->given_round = p->c->n_rounds;
 	probe_given(p->c, &j->groups[t->group]);
 	room_commit(p->c, w, j, task);
+	if (q->limited != NULL)
+		(void)ready_count_running(&j->groups[t->group], 1);
 	if (w->reserved == q->class)
 		room_release(p->c, w);
 	core_act(p->c, ACTION_ASSIGN, w->number, j, task);
@@ -567,8 +569,8 @@ static int has_quota(const struct request_class *cl)
 	return 1;
 }
 
-/* What found no room now will find some only where some appears; except for want of quota, gangs, and what may not be
- * given out yet. */
+/* What found no room now will find some only where some appears; except for want of quota, gangs, what may not be
+ * given out yet, and arrays that have as many tasks out as may be. */
 static void note_blocked(struct core *c)
 {
 	struct request_class *cl;
@@ -576,8 +578,14 @@ static void note_blocked(struct core *c)
 
 	TAILQ_FOREACH (n, &c->requests.namespaces.active, active_link)
 		TAILQ_FOREACH (cl, &n->classes, ready_link)
-			cl->is_blocked = cl->gang_size == 0 && has_quota(cl) && cl->probing_round != c->n_rounds;
+			cl->is_blocked = cl->gang_size == 0 && has_quota(cl) && cl->probing_round != c->n_rounds &&
+					 ready_top(cl) != NULL;
 	bits_clear_all(&c->touched);
+}
+
+static int is_unneeded(struct request_class *cl)
+{
+	return cl->n_ready == 0 || (cl->gang_size == 0 && ready_top(cl) == NULL);
 }
 
 /* Nothing is kept free for a class that has nothing ready any more. */
@@ -585,7 +593,7 @@ static void release_unneeded(struct core *c)
 {
 	for (uint32_t i = bits_next(&c->reserved, NULL, 1, c->workers_end); i != BITS_NONE;
 	     i = bits_next(&c->reserved, NULL, i + 1, c->workers_end))
-		if (c->workers[i]->reserved->n_ready == 0)
+		if (is_unneeded(c->workers[i]->reserved))
 			room_release(c, c->workers[i]);
 }
 

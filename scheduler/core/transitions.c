@@ -37,8 +37,10 @@ void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev
 		group_times_wait_begins(&j->groups[t->group].times, c->now_us);
 	else if (waits(from) && !waits(tr.to))
 		group_times_wait_ends(&j->groups[t->group].times, c->now_us);
-	t->state = tr.to;
+	t->state = tr.to & 0x3fu;
 	t->reason = (uint8_t)ev;
+	if (task_state_ended(tr.to) && !task_state_ended(from) && job_awaits(j, task))
+		core_act(c, ACTION_TASK_ENDED, NO_WORKER, j, task);
 	if (c->trace != NULL)
 		c->trace(c->trace_arg, j, task, from, ev, tr.to);
 }
@@ -124,6 +126,8 @@ void task_revive(struct core *c, struct job *j, uint32_t task, enum task_event e
 	task_drop_output(c, j, task, 1);
 	task_event(c, j, task, ev);
 	t->result_bytes = 0;
+	j->n_fails -= t->counted;
+	t->counted = 0;
 	t->flags &= (uint8_t)~TASK_DELAYED;
 	job_task_detail_clear(j, task);
 	for (uint32_t e = 0; e < job_n_inputs(j, task); e++)
@@ -133,13 +137,14 @@ void task_revive(struct core *c, struct job *j, uint32_t task, enum task_event e
 
 void task_result_gone(struct core *c, struct job *j, uint32_t task)
 {
-	if (j->out_start == NULL)
-		return;
-	for (uint32_t e = j->out_start[task]; e < j->out_start[task + 1]; e++) {
-		struct task *k = &j->tasks[j->out[e]];
+	struct consumers of = job_consumers(j, task);
+	uint32_t consumer;
+
+	while (consumers_next(&of, &consumer)) {
+		struct task *k = &j->tasks[consumer];
 
 		if (k->state == TASK_READY) {
-			task_event(c, j, j->out[e], EV_INPUT_LOST);
+			task_event(c, j, consumer, EV_INPUT_LOST);
 			k->n_missing = 0;
 		}
 		if (k->state == TASK_WAITING)
@@ -214,9 +219,10 @@ static void fail_consumers(struct core *c, struct job *j, uint32_t task)
 		return;
 	push(c, j, task);
 	while (pop(c, floor, &at)) {
-		for (uint32_t e = j->out_start[at.task]; e < j->out_start[at.task + 1]; e++) {
-			uint32_t k = j->out[e];
+		struct consumers of = job_consumers(j, at.task);
+		uint32_t k;
 
+		while (consumers_next(&of, &k)) {
 			if (j->tasks[k].state != TASK_WAITING && j->tasks[k].state != TASK_READY)
 				continue;
 			task_event(c, j, k, EV_INPUT_FAILED);
@@ -239,20 +245,32 @@ void task_fail_one(struct core *c, struct job *j, uint32_t task, enum task_event
 
 void task_fail(struct core *c, struct job *j, uint32_t task, enum task_event ev)
 {
+	if (ev != EV_INPUT_FAILED) {
+		j->tasks[task].counted = 1;
+		j->n_fails++;
+	}
 	task_fail_one(c, j, task, ev);
 	gang_fail(c, j, task);
 }
 
 /* ---- waiting -------------------------------------------------------------------------------------------------- */
 
-/* An input in whose failure a task has to share, or UINT32_MAX. */
+/* The task because of which this one has failed: itself, unless it shares in another's failure. */
+static uint32_t first_cause(const struct job *j, uint32_t task)
+{
+	const struct task_detail *d = j->tasks[task].detail;
+
+	return d != NULL && d->cause == FAIL_INPUT && d->culprit < j->n_tasks ? d->culprit : task;
+}
+
+/* The first cause of the failure of an input, in which a task has to share, or UINT32_MAX. */
 static uint32_t failed_input(const struct job *j, uint32_t task)
 {
 	for (uint32_t e = 0; e < job_n_inputs(j, task); e++) {
 		uint32_t i = j->in[j->in_start[task] + e];
 
 		if (j->tasks[i].state == TASK_FAILED || j->tasks[i].state == TASK_CANCELLED)
-			return i;
+			return first_cause(j, i);
 	}
 	return UINT32_MAX;
 }
@@ -320,6 +338,8 @@ void job_reopen(struct core *c, struct job *j)
 	TAILQ_REMOVE(&c->ended, j, ended_link);
 	c->n_ended--;
 	j->state = JOB_RUNNING;
+	j->was_cancelled = j->gave_up = 0;
+	j->fails_limit = j->max_fails == 0 ? 0 : j->max_fails + j->n_fails; /* these are forgiven */
 	j->ended_us = 0;
 	mem_free(j->text);
 	j->text = NULL;
@@ -378,11 +398,29 @@ static void release_followers(struct core *c, uint64_t now_us)
 	forget_oldest(c);
 }
 
+/* More of its tasks have failed than was allowed: what is left is stopped.  With the last of it the job ends. */
+static void give_up(struct core *c, struct job *j, uint64_t now_us)
+{
+	char text[1200];
+	uint64_t n;
+
+	snprintf(text, sizeof(text), "%llu task%s failed, more than max-fails=%llu allows: the rest was cancelled; %s",
+		 (unsigned long long)j->n_fails, j->n_fails == 1 ? "" : "s", (unsigned long long)(j->max_fails - 1),
+		 j->text != NULL ? j->text : "");
+	mem_free(j->text);
+	j->text = mem_strdup(text);
+	j->gave_up = 1;
+	core_job_cancel(c, j, now_us, &n);
+}
+
 void job_update(struct core *c, struct job *j, uint64_t now_us)
 {
-	if (job_has_ended(j) || n_open(j) > 0)
+	if (!job_has_ended(j) && !j->gave_up && j->fails_limit > 0 && j->n_fails >= j->fails_limit &&
+	    (j->is_open || n_open(j) > 0))
+		give_up(c, j, now_us); /* comes back here */
+	if (job_has_ended(j) || j->is_open || n_open(j) > 0)
 		return;
-	if (j->counts[TASK_CANCELLED] > 0)
+	if ((j->counts[TASK_CANCELLED] > 0 || j->was_cancelled) && !j->gave_up)
 		j->state = JOB_CANCELLED;
 	else
 		j->state = j->counts[TASK_FAILED] > 0 ? JOB_FAILED : JOB_DONE;

@@ -49,6 +49,7 @@ Test(sim, new_seeds, .timeout = 60)
 	cr_assert_gt(counts.assigned, 0);
 	cr_assert_gt(counts.crossings, 0);
 	cr_assert_gt(counts.gangs, 0);
+	cr_assert_gt(counts.growths, 0);
 	cr_assert_gt(counts.withdrawn, 0);
 }
 

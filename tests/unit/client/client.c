@@ -154,7 +154,8 @@ static sc_err on_message(struct conn *c, const struct msg *m, void *arg)
 	}
 	switch (m->type) {
 	case MSG_submit:
-		return conn_send(c, MSG_submitted, &(struct msg_submitted){m->u.submit.request, ++s->n_jobs});
+		return conn_send(c, MSG_submitted,
+				 &(struct msg_submitted){.request = m->u.submit.request, .job = ++s->n_jobs});
 	case MSG_job_cancel:
 		conn_send_error(c, m->u.job_cancel.request, SC_NOT_FOUND, "there is no job %llu",
 				(unsigned long long)m->u.job_cancel.job);
@@ -191,9 +192,10 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 
 static const struct conn_handlers handlers = {NULL, on_message, on_close};
 
-static sc_err on_peer(struct conn *c, const char *role, void *arg)
+static sc_err on_peer(struct conn *c, const char *role, const struct msg_hello *hello, void *arg)
 {
 	(void)role;
+	(void)hello;
 	conn_set_handlers(c, &handlers, arg);
 	return SC_OK;
 }

@@ -185,9 +185,10 @@ static void on_close(struct conn *c, sc_err why, const char *text, void *arg)
 
 static const struct conn_handlers handlers = {NULL, on_message, on_close};
 
-static sc_err on_peer(struct conn *c, const char *role, void *arg)
+static sc_err on_peer(struct conn *c, const char *role, const struct msg_hello *hello, void *arg)
 {
 	(void)role;
+	(void)hello;
 	((struct stand_in *)arg)->n_peers++;
 	conn_set_handlers(c, &handlers, arg);
 	return SC_OK;

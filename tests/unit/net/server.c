@@ -54,10 +54,11 @@ static void peer_closed(struct conn *c, sc_err why, const char *text, void *arg)
 
 static const struct conn_handlers peer_handlers = {NULL, peer_message, peer_closed};
 
-static sc_err on_peer(struct conn *c, const char *role, void *arg)
+static sc_err on_peer(struct conn *c, const char *role, const struct msg_hello *hello, void *arg)
 {
 	struct fixture *f = arg;
 
+	(void)hello;
 	snprintf(f->role, sizeof(f->role), "%s", role);
 	if (f->takes_over) {
 		f->n_in++;
