@@ -311,7 +311,8 @@ int resources_take(struct resources *r, const struct request *q, struct unit_sha
 	for (i = 0; i < q->n; i++) {
 		struct resource *x = &r->v[q->v[i].resource];
 
-		if (q->v[i].amount > x->free || (x->n_units > 0 && !take_units(x, q->v[i].amount, &got[i])))
+		if (q->v[i].amount > x->free ||
+		    (got != NULL && x->n_units > 0 && !take_units(x, q->v[i].amount, &got[i])))
 			break;
 		x->free -= q->v[i].amount;
 	}
