@@ -21,10 +21,11 @@ struct output {
 };
 
 struct exec_files {
-	char *temp_dir;	    /* owned; NULL: the task runs in a directory of the user's */
-	char *inputs_dir;   /* owned; NULL: it has no inputs */
-	uint32_t n_written; /* inputs that are in it */
-	struct feed feed;   /* of standard input, when it is more than we care to copy */
+	char *temp_dir;	      /* owned; NULL: the task runs in a directory of the user's */
+	char *inputs_dir;     /* owned; NULL: it has no inputs */
+	uint32_t n_written;   /* inputs that are in it */
+	uint32_t first_empty; /* 1 + number of the input whose file the other empty ones are names of; 0: none */
+	struct feed feed;     /* of standard input, when it is more than we care to copy */
 	struct output out, err;
 	int child_fds[3]; /* what the child gets; owned until files_started() */
 };

@@ -183,6 +183,26 @@ Test(jobs, a_result_between_tasks_is_dropped_and_not_missed)
 	has(CTL(0, "--json", "job", "cat", "1"), "\"state\": \"released\",\n      \"error\": ");
 }
 
+Test(jobs, inputs_without_output_are_empty_files)
+{
+	char *graph = cluster_file(
+		c, "graph.yaml",
+		"tasks:\n"
+		"  mixed:\n"
+		"    foreach: 0-9\n"
+		"    run: \"test {index} -lt 8 || echo {index}\"\n"
+		"  look:\n"
+		"    inputs: [mixed]\n"
+		"    run: \"cd $SCHED_INPUTS; find . -type f | wc -l; find . -size 0 | sort | tail -1; cat *\"\n"
+		"    output: seen.txt\n");
+	char path[4200];
+
+	mem_free(CTL(0, "run", graph));
+	snprintf(path, sizeof(path), "%s/seen.txt", c->dir);
+	is(file_read(path, NULL), "10\n./mixed-7\n8\n9\n");
+	mem_free(graph);
+}
+
 Test(jobs, a_directory_that_is_not_there_fails_with_that_reason)
 {
 	mem_free(CTL(1, "submit", "--wait", "--name", "bad", "--cwd", "/no/such/dir", "--", "true"));
