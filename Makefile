@@ -287,12 +287,17 @@ bench-graph: all
 bench-info: all
 	$(Q)bench/info_series.py $(BIN)
 
-# Cluster info, ours and that of others, on this machine; WORKERS=, CLIENTS=, INTERVAL_MS= for another size.
+# Ours and that of others, on this machine.  First cluster info; WORKERS=, CLIENTS=, INTERVAL_MS= for another size.
 WORKERS     ?= 800
 CLIENTS     ?= 800
 INTERVAL_MS ?= 2000
 bench-peers: all
 	@bench/peers/run $(BIN) $(WORKERS) $(CLIENTS) $(INTERVAL_MS)
+	@bench/peers/run_tasks $(BIN)
+
+# The second part alone: graphs of empty tasks and of /bin/true.  Ten minutes at most.
+bench-peers-tasks: all
+	@bench/peers/run_tasks $(BIN)
 
 # Longer than anyone waits for: the simulator, then every fuzz target, SECONDS each.
 soak: all
@@ -367,6 +372,7 @@ make [BUILD=release|debug|asan|tsan] [V=1] [TARGET]
   bench-graph     what scheduling a task costs, graph by graph, and how that grows; two minutes
   bench-info      what is promised of cluster info, and how its costs grow; ten minutes
   bench-peers     cluster info against other schedulers, with a table; WORKERS=800 CLIENTS=800 INTERVAL_MS=2000
+  bench-peers-tasks  tasks that do nothing against other schedulers, xargs and GNU parallel, with a table
   fuzz            libFuzzer targets; FUZZ=NAME: one; SECONDS=30: for each
   soak            the simulator and all fuzz targets, SECONDS each
   lint            formatting, clang-tidy, cppcheck, house rules, stale documentation

@@ -23,8 +23,9 @@ for line in sys.stdin:
     system = result.get("system") or ("sched, polled" if polls else "sched, subscribed")
     if system not in systems:
         systems.append(system)
-        put("asked_per_s", "1/s", system, (polls or params.get("subscribers", 0)) * 1000 / params["interval_ms"])
-        put("served_per_s", "1/s", system, None)
+        if result["bench"] == "info":
+            put("asked_per_s", "1/s", system, (polls or params.get("subscribers", 0)) * 1000 / params["interval_ms"])
+            put("served_per_s", "1/s", system, None)
     if "system" in result:
         peers.add(system)
     if result["metric"] == ("polls_per_s" if polls else "updates_per_s"):
