@@ -5,6 +5,9 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "bench/chance.h"
+#include "bench/sim_growth.h"
+#include "bench/sim_message.h"
 #include "scheduler/core/core.h"
 
 #define STEP_US	      10000u
@@ -37,54 +40,6 @@
 #define GROWTHS_MAX    12u
 
 const struct sim_options sim_options_default = {1, 150, 6, 4, 16};
-
-enum sim_event {
-	TO_ASSIGN,
-	TO_CANCEL,
-	TO_WITHDRAW,
-	TO_DROP,
-	TO_FORGET,
-	TO_DROP_COPY,
-	TO_KEEP,
-	TO_FETCH,
-	SAY_STARTED,
-	SAY_FETCHES,
-	SAY_DONE,
-	SAY_FAILED,
-	SAY_STOPPED,
-	SAY_MISSING,
-	SAY_ADDED,
-	SAY_DROPPED
-};
-
-/* A message under way. */
-struct sim_msg {
-	enum sim_event kind;
-	uint64_t job;
-	uint32_t task;
-	uint32_t holder, input; /* of SAY_MISSING */
-	uint64_t result_bytes, stderr_bytes;
-};
-
-struct sim_queue {
-	struct sim_msg *v;
-	size_t n, cap;
-};
-
-/* A task at a worker, or an output it holds. */
-struct sim_task {
-	uint64_t job;
-	uint32_t task;
-	int started, cancelled;
-	int is_copy;   /* of an output: fetched, and nobody has said since that it is to be kept */
-	int is_pinned; /* of a copy: the core has asked for it */
-	uint64_t result_bytes, stderr_bytes;
-};
-
-struct sim_set {
-	struct sim_task *v;
-	size_t n, cap;
-};
 
 struct sim_worker {
 	uint32_t number; /* 0: not there */
@@ -119,20 +74,9 @@ static void wrong(struct sim *s, const char *what, uint64_t job, uint32_t task)
 		   s->counts->steps, what, job, task);
 }
 
-/* ---- chance: splitmix64 (Steele, Lea, Flood, OOPSLA 2014) ------------------------------------------------------ */
-
-static uint64_t draw(struct sim *s)
-{
-	uint64_t z = (s->random += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 static uint32_t roll(struct sim *s, uint32_t n)
 {
-	return n == 0 ? 0 : (uint32_t)(draw(s) % n);
+	return chance_roll(&s->random, n);
 }
 
 /* ---- small containers ------------------------------------------------------------------------------------------ */
@@ -312,54 +256,12 @@ static struct job *any_job(struct sim *s)
 	return s->newest_job == 0 ? NULL : core_job(s->core, 1 + roll(s, (uint32_t)s->newest_job));
 }
 
-/* A few tasks more for a job, which take input from any that are there and from each other. */
 static void grow(struct sim *s, struct job *j)
 {
-	static const char *const requests[] = {"", "cpus=2", "gpu=1"};
-	struct group_spec groups[2];
-	char names[2][16];
-	struct slice body = slice_of("more");
-	struct job_spec spec = {.first_task = j->n_tasks, .n_groups = 1 + roll(s, 2), .groups = groups};
-	uint32_t n = 0, e = 0;
-	struct buf error;
+	uint32_t n = sim_grow(s->core, j, s->n_growths++, s->now_us, &s->random);
 
-	for (uint32_t i = 0; i < spec.n_groups; i++) {
-		snprintf(names[i], sizeof(names[i]), "g%u.%u", s->n_growths, i);
-		groups[i] = (struct group_spec){.name = slice_of(names[i]),
-						.n_tasks = 1 + roll(s, 4),
-						.index_step = 1,
-						.flags = PERCENT(s, 20)	  ? GROUP_GANG
-							 : PERCENT(s, 30) ? GROUP_KEEP
-									  : 0,
-						.retries = roll(s, 2),
-						.request = slice_of(requests[roll(s, 3)]),
-						.priority = (int64_t)roll(s, 3),
-						.max_running = roll(s, 3)};
-		if ((groups[i].flags & GROUP_GANG) != 0)
-			groups[i].n_tasks = 1;
-		n += groups[i].n_tasks;
-	}
-	s->n_growths++;
-	spec.bodies = (struct slices){&body, 1};
-	if (PERCENT(s, 80)) {
-		spec.in_start = mem_malloc((n + 1) * sizeof(uint32_t));
-		spec.in = mem_malloc((size_t)n * 4 * sizeof(uint32_t));
-		for (uint32_t t = 0; spec.in_start != NULL && spec.in != NULL && t < n; t++) {
-			spec.in_start[t] = e;
-			for (uint32_t k = roll(s, 4); k > 0 && j->n_tasks + t > 0; k--)
-				spec.in[e++] = roll(s, j->n_tasks + t);
-			spec.in_start[t + 1] = e;
-		}
-	}
-	buf_init(&error, 0);
-	if (core_submit_more(s->core, j, &spec, s->now_us, &error) == SC_OK) {
-		s->counts->tasks += n;
-		s->counts->growths++;
-	} else {
-		mem_free(spec.in_start);
-		mem_free(spec.in);
-	}
-	buf_fini(&error);
+	s->counts->tasks += n;
+	s->counts->growths += n > 0;
 }
 
 /* As the others, and more tasks for jobs that go on. */

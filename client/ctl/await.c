@@ -58,9 +58,12 @@ int verb_task_wait(struct ctl *c)
 {
 	struct awaiting w = {.ctl = c};
 	struct sc_key *keys = mem_calloc(c->cli.n_args, sizeof(*keys));
-	uint64_t job;
-	int status = keys == NULL ? ctl_fail(c, EXIT_WORK_FAILED, "out of memory") : ctl_open(c);
+	uint64_t job = 0;
+	int status;
 
+	if (keys == NULL)
+		return ctl_fail(c, EXIT_WORK_FAILED, "out of memory");
+	status = ctl_open(c);
 	if (status == EXIT_DONE)
 		status = ctl_job_id(c, c->cli.args[0], &job);
 	for (size_t i = 1; status == EXIT_DONE && i < c->cli.n_args; i++)

@@ -107,7 +107,8 @@ static const struct opt_row task_wait_options[] = {
 
 static const struct opt_row worker_drain_options[] = {
 	{"undo", OPT_FLAG, NULL, "let it have tasks again", NULL},
-	{"wait", OPT_FLAG, NULL, "until its tasks have ended and others hold what only it held: then it may be stopped", NULL},
+	{"wait", OPT_FLAG, NULL, "until its tasks have ended and others hold what only it held: then it may be stopped",
+	 NULL},
 	END,
 };
 

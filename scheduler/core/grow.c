@@ -304,6 +304,7 @@ static void move_groups(struct job *j, struct job *x)
 
 static void add_late_edge(struct job *j, uint32_t input, uint32_t task)
 {
+	assert(j->late_first != NULL && j->late != NULL && "there is room, see make_room_for_edges()");
 	j->late[j->n_late] = (struct late_edge){task, j->late_first[input]};
 	j->late_first[input] = (uint32_t)++j->n_late;
 	j->tasks[input].n_needed++;

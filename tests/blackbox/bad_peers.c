@@ -215,6 +215,41 @@ Test(bad_peers, a_worker_that_reports_what_it_was_not_given)
 	mem_free(secret);
 }
 
+/* A report that is lost or comes twice ends the connection; what the worker had runs at another, and once. */
+static void reports_out_of_sequence(int shift)
+{
+	char *secret = cluster_secret(c, "worker-secret");
+	struct raw *r = raw_connect(c->address);
+	struct msg_worker_register reg = {.name = slice_of("raw"), .pool = slice_of(""), .host = slice_of("h")};
+	struct msg_heartbeat beat = {0};
+
+	reg.data_address = slice_of("tcp://127.0.0.1:1");
+	reg.resources = slice_of("cpus=1,odd=1");
+	raw_hello(r, ROLE_WORKER, secret);
+	raw_send(r, MSG_worker_register, &reg);
+	raw_expect(r, MSG_worker_registered);
+	mem_free(cluster_ctl_ok(c, "submit", "--resource", "odd=1", "--", "true", NULL));
+	raw_expect(r, MSG_tasks_assign);
+	raw_send(r, MSG_heartbeat, &beat);
+	raw_shift_sequence(r, shift);
+	raw_send(r, MSG_heartbeat, &beat);
+	raw_expect_refused(r, SC_SEQUENCE);
+	raw_free(r);
+	cluster_until(c, "\"ready\": 1", PROC_DEADLINE_MS, "--json", "job", "show", "last", NULL);
+	mem_free(cluster_ctl_ok(c, "job", "cancel", "last", NULL));
+	mem_free(secret);
+}
+
+Test(bad_peers, a_lost_report_is_noticed)
+{
+	reports_out_of_sequence(1);
+}
+
+Test(bad_peers, a_repeated_report_is_noticed)
+{
+	reports_out_of_sequence(-1);
+}
+
 /* Asks and asks and reads nothing: it is not read from any more, then cut off, and nobody else waits. */
 Test(bad_peers, a_client_that_does_not_read)
 {

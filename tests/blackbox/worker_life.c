@@ -208,6 +208,35 @@ Test(worker_life, a_scheduler_that_talks_nonsense_is_left)
 	end_gracefully(w);
 }
 
+/* An assignment is lost, or comes twice: the worker notices, comes back with nothing, and is given all anew. */
+static void out_of_sequence(int shift)
+{
+	struct proc *w = fake_worker(f, NULL);
+
+	fake_accept(f);
+	fake_define_plain(f, 1, 0, KIND_NOOP, 0, 20);
+	fake_assign(f, 1, 0, 0, 10);
+	fake_wait_done(f, 1, 10);
+	raw_shift_sequence(f->raw, shift);
+	fake_assign(f, 1, 0, 10, 10);
+	raw_expect_refused(f->raw, SC_SEQUENCE);
+	fake_accept(f);
+	fake_define_plain(f, 1, 0, KIND_NOOP, 0, 20);
+	fake_assign(f, 1, 0, 10, 10);
+	fake_wait_done(f, 1, 10);
+	end_gracefully(w);
+}
+
+Test(worker_life, a_lost_message_is_noticed)
+{
+	out_of_sequence(1);
+}
+
+Test(worker_life, a_repeated_message_is_noticed)
+{
+	out_of_sequence(-1);
+}
+
 /* ---- the end -------------------------------------------------------------------------------------------------- */
 
 Test(worker_life, told_to_exit)

@@ -107,6 +107,11 @@ int raw_send_bytes(struct raw *r, const void *p, size_t n)
 	return 1;
 }
 
+void raw_shift_sequence(struct raw *r, int n)
+{
+	r->out_sequence = (r->out_sequence + (uint32_t)n) & FRAME_SEQUENCE_MASK;
+}
+
 int raw_send_frame(struct raw *r, const void *payload, size_t n)
 {
 	struct buf frame;

@@ -31,6 +31,9 @@ int raw_send_bytes(struct raw *r, const void *p, size_t n);
 /* A frame around a payload, with the next sequence number. */
 int raw_send_frame(struct raw *r, const void *payload, size_t n);
 
+/* As if n frames had been lost on the way (n > 0), or the last -n came again. */
+void raw_shift_sequence(struct raw *r, int n);
+
 /* One message (a struct msg_TYPE) in a frame of its own. */
 int raw_send(struct raw *r, msg_type type, const void *m);
 
