@@ -8,8 +8,6 @@
  * A connection has an input buffer of its own only while something incomplete is in it: it receives into the one the
  * loop keeps spare, and gives that back, so that quiet connections cost no more than their struct.
  */
-#include "net/conn.h"
-
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -26,16 +24,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/address.h"
+#include "net/conn_internal.h"
 
-#define WRITE_PIECES	  64
-#define PATIENT_BYTES	  ((size_t)16 * 1024)	/* more than this does not wait for company */
-#define FRAME_SPLIT_BYTES ((size_t)1024 * 1024) /* begin a new frame when one has become this long */
-#define INFLATE_BYTES	  ((size_t)8 * 1024)	/* inflating so much is as much work as a message */
-#define INPUT_KEEP_BYTES  ((size_t)64 * 1024)	/* a larger, empty buffer is not kept */
-#define INPUT_MOVE_BYTES  ((size_t)16 * 1024)	/* a rest up to this is moved out of the loop's buffer */
-#define FILE_STEP_BYTES	  ((size_t)1024 * 1024) /* of a file at a time, in and out */
-#define FILE_STEPS	  8u			/* in a turn */
+#define INFLATE_BYTES	 ((size_t)8 * 1024)  /* inflating so much is as much work as a message */
+#define INPUT_KEEP_BYTES ((size_t)64 * 1024) /* a larger, empty buffer is not kept */
+#define INPUT_MOVE_BYTES ((size_t)16 * 1024) /* a rest up to this is moved out of the loop's buffer */
 
 const struct conn_limits conn_limits_default = {
 	CONN_MAX_FRAME_DEFAULT,
@@ -43,73 +36,7 @@ const struct conn_limits conn_limits_default = {
 	(size_t)512 * 1024 * 1024,
 };
 
-/* Part of a file that is to be sent behind some of the bytes in `out`. */
-struct file_piece {
-	STAILQ_ENTRY(file_piece) link;
-	size_t before; /* bytes of out between the piece before it and this one */
-	int fd;	       /* owned */
-	off_t offset;
-	uint64_t left;
-};
-
-/* What comes in behind a frame and goes into a file. */
-struct file_input {
-	uint64_t left; /* 0: messages come */
-	int fd;	       /* ours: the other may be closed before the end; -1: thrown away */
-	off_t offset;
-	void (*got)(struct conn *c, uint64_t n_bytes, sc_err err, void *arg);
-	int pipe[2]; /* from the socket to the file, without a copy; made once; 0: not yet, -1: there is no such way */
-};
-
-struct conn {
-	struct loop_member member;
-	struct loop *loop;
-	int fd;
-	struct event *read_ev;
-	struct event *write_ev;
-	const struct conn_handlers *handlers;
-	void *arg;
-	struct conn_limits limits;
-	uint32_t peer_max_frame_bytes;
-	size_t compress_min_bytes;
-	unsigned compress_skip; /* frames to send plain because the last ones did not compress */
-	char peer[ADDRESS_MAX];
-
-	unsigned connecting : 1;
-	unsigned paused : 1;	/* by the owner */
-	unsigned held_back : 1; /* by our own output limit */
-	unsigned reading : 1;	/* read_ev is added */
-	unsigned writing : 1;	/* write_ev is added */
-	unsigned closing : 1;
-	unsigned local : 1;
-	unsigned inflated_frame : 1; /* payload points into `inflated` */
-	unsigned say_goodbye : 1;    /* closing with an error the peer should get to read */
-	unsigned draining : 1;	     /* said it; waiting for the peer to close */
-
-	struct buf in;
-	size_t in_at; /* consumed */
-	struct buf inflated;
-	const uint8_t *payload; /* rest of the frame being decoded, or NULL */
-	size_t payload_left;
-	uint32_t in_sequence;
-	unsigned turn_messages;
-
-	struct buf pending; /* messages of this turn, not framed yet */
-	struct evbuffer *out;
-	STAILQ_HEAD(, file_piece) files;
-	size_t before_files;  /* bytes of out before the last of them */
-	uint64_t files_bytes; /* of them left to send */
-	struct file_input file_in;
-	uint32_t out_sequence;
-	uint64_t bytes_in, bytes_out;
-
-	sc_err why;
-	char why_text[512];
-	struct loop_timer *linger;
-};
-
 static void on_readable(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
 static void on_linger(void *arg);
 static void turn_end(struct loop_member *m);
 static void destroy_member(struct loop_member *m);
@@ -119,20 +46,9 @@ static struct conn *conn_of(struct loop_member *m)
 	return (struct conn *)((char *)m - offsetof(struct conn, member));
 }
 
-/* Whether nothing more may be taken from the peer for now. */
-static int is_blocked(const struct conn *c)
+void conn_update_reading(struct conn *c)
 {
-	return c->paused || c->held_back;
-}
-
-static void mark_dirty(struct conn *c)
-{
-	loop_dirty(c->loop, &c->member);
-}
-
-static void update_reading(struct conn *c)
-{
-	unsigned want = !c->connecting && !is_blocked(c) && !c->closing;
+	unsigned want = !c->connecting && !conn_is_blocked(c) && !c->closing;
 
 	if (want == c->reading)
 		return;
@@ -143,7 +59,7 @@ static void update_reading(struct conn *c)
 		event_del(c->read_ev);
 }
 
-static void update_writing(struct conn *c, unsigned want)
+void conn_update_writing(struct conn *c, unsigned want)
 {
 	if (want == c->writing)
 		return;
@@ -166,28 +82,6 @@ static void tune_socket(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
 }
 
-static void file_piece_free(struct conn *c, struct file_piece *p)
-{
-	STAILQ_REMOVE_HEAD(&c->files, link);
-	c->files_bytes -= p->left;
-	close(p->fd);
-	mem_free(p);
-}
-
-static void drop_output(struct conn *c)
-{
-	while (!STAILQ_EMPTY(&c->files))
-		file_piece_free(c, STAILQ_FIRST(&c->files));
-	c->before_files = 0;
-	if (c->out != NULL)
-		evbuffer_drain(c->out, evbuffer_get_length(c->out));
-}
-
-static unsigned has_output(const struct conn *c)
-{
-	return evbuffer_get_length(c->out) > 0 || !STAILQ_EMPTY(&c->files);
-}
-
 static void file_input_end(struct conn *c)
 {
 	if (c->file_in.fd >= 0)
@@ -198,7 +92,7 @@ static void file_input_end(struct conn *c)
 
 static void release(struct conn *c)
 {
-	drop_output(c);
+	conn_drop_output(c);
 	file_input_end(c);
 	for (int i = 0; i < 2; i++)
 		if (c->file_in.pipe[i] > 0)
@@ -238,7 +132,7 @@ static sc_err create(struct loop *l, int fd, const struct conn_limits *limits, c
 	buf_init(&c->pending, 0);
 	c->out = evbuffer_new();
 	c->read_ev = event_new(loop_base(l), fd, EV_READ | EV_PERSIST, on_readable, c);
-	c->write_ev = event_new(loop_base(l), fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	c->write_ev = event_new(loop_base(l), fd, EV_WRITE | EV_PERSIST, conn_on_writable, c);
 	if (c->out == NULL || c->read_ev == NULL || c->write_ev == NULL ||
 	    loop_timer_new(l, on_linger, c, &c->linger) != SC_OK) {
 		release(c);
@@ -252,12 +146,12 @@ static sc_err create(struct loop *l, int fd, const struct conn_limits *limits, c
 	return SC_OK;
 }
 
-static void opened(struct conn *c)
+void conn_opened(struct conn *c)
 {
 	tune_socket(c->fd);
 	address_of_peer(c->fd, c->peer, sizeof(c->peer));
 	c->local = address_is_local(c->fd) ? 1 : 0;
-	update_reading(c);
+	conn_update_reading(c);
 }
 
 sc_err conn_new(struct loop *l, int fd, const struct conn_limits *limits, const struct conn_handlers *h, void *arg,
@@ -266,7 +160,7 @@ sc_err conn_new(struct loop *l, int fd, const struct conn_limits *limits, const 
 	sc_err err = create(l, fd, limits, h, arg, out);
 
 	if (err == SC_OK)
-		opened(*out);
+		conn_opened(*out);
 	return err;
 }
 
@@ -288,7 +182,7 @@ sc_err conn_connect(struct loop *l, const char *address, const struct conn_limit
 	}
 	snprintf((*out)->peer, sizeof((*out)->peer), "%s", address);
 	(*out)->connecting = 1;
-	update_writing(*out, 1);
+	conn_update_writing(*out, 1);
 	return SC_OK;
 }
 
@@ -330,33 +224,33 @@ void conn_close(struct conn *c, sc_err why, const char *text)
 	c->closing = 1;
 	c->why = why;
 	snprintf(c->why_text, sizeof(c->why_text), "%s", text != NULL ? text : sc_err_text(why));
-	update_reading(c);
+	conn_update_reading(c);
 	loop_timer_set(c->linger, CONN_LINGER_US);
-	mark_dirty(c);
+	conn_mark_dirty(c);
 }
 
 /* The other side is gone: what is queued cannot be written any more. */
-static void broken(struct conn *c, sc_err why, const char *text)
+void conn_broken(struct conn *c, sc_err why, const char *text)
 {
 	conn_close(c, why, text);
 	c->say_goodbye = 0;
 	c->draining = 0;
-	drop_output(c);
+	conn_drop_output(c);
 	buf_reset(&c->pending);
-	update_writing(c, 0);
-	mark_dirty(c);
+	conn_update_writing(c, 0);
+	conn_mark_dirty(c);
 }
 
 void conn_abort(struct conn *c, sc_err why, const char *text)
 {
-	broken(c, why, text);
+	conn_broken(c, why, text);
 }
 
 static void on_linger(void *arg)
 {
 	struct conn *c = arg;
 
-	broken(c, c->why, NULL);
+	conn_broken(c, c->why, NULL);
 }
 
 int conn_is_closing(const struct conn *c)
@@ -385,386 +279,6 @@ static void destroy_member(struct loop_member *m)
 	destroy(c);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------- */
-
-/* Whether to try: a stream that did not compress is tried again only now and then. */
-static int worth_compressing(struct conn *c)
-{
-	if (c->compress_min_bytes == 0 || c->pending.len < c->compress_min_bytes)
-		return 0;
-	if (c->compress_skip > 0) {
-		c->compress_skip--;
-		return 0;
-	}
-	return 1;
-}
-
-static void frame_out(struct conn *c, const uint8_t *p, size_t n, uint8_t flags)
-{
-	uint8_t head[FRAME_HEADER_BYTES];
-
-	frame_header_write(head, &(struct frame_header){(uint32_t)n, flags, c->out_sequence});
-	c->out_sequence = (c->out_sequence + 1) & FRAME_SEQUENCE_MASK;
-	if (evbuffer_add(c->out, head, sizeof(head)) != 0 || evbuffer_add(c->out, p, n) != 0)
-		broken(c, SC_NOMEM, NULL);
-}
-
-/* Frame what is pending in compressed form; 0 when that does not pay (or there is no memory for it). */
-static int frame_compressed(struct conn *c)
-{
-	struct buf small;
-	int ok;
-
-	buf_init(&small, 0);
-	ok = frame_compress(loop_codec(c->loop), c->pending.data, c->pending.len, &small) == SC_OK;
-	if (ok)
-		frame_out(c, small.data, small.len, FRAME_ZSTD);
-	else
-		c->compress_skip = 16;
-	buf_fini(&small);
-	return ok;
-}
-
-static void frame_pending(struct conn *c)
-{
-	if (c->pending.len == 0)
-		return;
-	if (!worth_compressing(c) || !frame_compressed(c))
-		frame_out(c, c->pending.data, c->pending.len, 0);
-	buf_reset(&c->pending);
-	if (c->pending.cap > FRAME_SPLIT_BYTES)
-		buf_fini(&c->pending);
-}
-
-static sc_err queue_message(struct conn *c, msg_type type, const void *m)
-{
-	size_t before = c->pending.len;
-	const char *field;
-	sc_err err;
-
-	if (c->closing)
-		return SC_CLOSED;
-	err = msg_encode(&c->pending, type, m, &field);
-	if (err != SC_OK) {
-		log_warn("conn", "not-sent", "peer=%s message=%s error=%s field=%s", c->peer, msg_name(type),
-			 sc_err_name(err), field != NULL ? field : "-");
-		return err;
-	}
-	if (c->pending.len - before > c->peer_max_frame_bytes) {
-		c->pending.len = before;
-		return SC_TOO_BIG;
-	}
-	if (c->pending.len > c->peer_max_frame_bytes) { /* the new message begins a frame of its own */
-		struct buf rest;
-
-		buf_init(&rest, 0);
-		buf_append(&rest, c->pending.data + before, c->pending.len - before);
-		c->pending.len = before;
-		frame_pending(c);
-		buf_append(&c->pending, rest.data, rest.len);
-		err = buf_err(&rest) != SC_OK ? buf_err(&rest) : buf_err(&c->pending);
-		buf_fini(&rest);
-		if (err != SC_OK) {
-			broken(c, err, NULL);
-			return err;
-		}
-	}
-	loop_traffic(c->loop)->messages_out++;
-	if (c->pending.len >= FRAME_SPLIT_BYTES)
-		frame_pending(c);
-	return SC_OK;
-}
-
-sc_err conn_send(struct conn *c, msg_type type, const void *m)
-{
-	sc_err err = queue_message(c, type, m);
-
-	if (err == SC_OK)
-		mark_dirty(c);
-	return err;
-}
-
-sc_err conn_send_later(struct conn *c, msg_type type, const void *m)
-{
-	sc_err err = queue_message(c, type, m);
-
-	if (err == SC_OK && conn_output_bytes(c) < PATIENT_BYTES)
-		loop_dirty_later(c->loop, &c->member);
-	else if (err == SC_OK)
-		mark_dirty(c);
-	return err;
-}
-
-/* What evbuffer calls back with; one per send. */
-struct shared_bytes {
-	void (*release)(void *arg);
-	void *arg;
-};
-
-static void shared_written(const void *bytes, size_t n_bytes, void *arg)
-{
-	struct shared_bytes *s = arg;
-
-	(void)bytes;
-	(void)n_bytes;
-	s->release(s->arg);
-	mem_free(s);
-}
-
-sc_err conn_send_shared(struct conn *c, msg_type type, const void *m, const void *bytes, size_t n_bytes,
-			void (*released)(void *arg), void *arg)
-{
-	uint8_t head[FRAME_HEADER_BYTES];
-	struct shared_bytes *shared;
-	sc_err err;
-
-	if (c->closing)
-		return SC_CLOSED;
-	frame_pending(c); /* what was sent before goes first */
-	err = msg_encode_head(&c->pending, type, m, n_bytes);
-	if (err == SC_OK && c->pending.len + n_bytes > c->peer_max_frame_bytes)
-		err = SC_TOO_BIG;
-	shared = err == SC_OK ? mem_malloc(sizeof(*shared)) : NULL;
-	if (err == SC_OK && shared == NULL)
-		err = SC_NOMEM;
-	if (err != SC_OK) {
-		buf_reset(&c->pending);
-		return err;
-	}
-	*shared = (struct shared_bytes){released, arg};
-	frame_header_write(head, &(struct frame_header){(uint32_t)(c->pending.len + n_bytes), 0, c->out_sequence});
-	c->out_sequence = (c->out_sequence + 1) & FRAME_SEQUENCE_MASK;
-	if (evbuffer_add(c->out, head, sizeof(head)) != 0 ||
-	    evbuffer_add(c->out, c->pending.data, c->pending.len) != 0 ||
-	    evbuffer_add_reference(c->out, bytes, n_bytes, shared_written, shared) != 0) {
-		mem_free(shared);
-		broken(c, SC_NOMEM, NULL);
-		return SC_NOMEM;
-	}
-	loop_traffic(c->loop)->messages_out++;
-	buf_reset(&c->pending);
-	mark_dirty(c);
-	return SC_OK;
-}
-
-sc_err conn_send_file(struct conn *c, msg_type type, const void *m, int fd, uint64_t offset, uint64_t n_bytes)
-{
-	struct file_piece *p;
-	sc_err err;
-
-	if (c->closing)
-		return SC_CLOSED;
-	p = mem_malloc(sizeof(*p));
-	if (p == NULL)
-		return SC_NOMEM;
-	frame_pending(c); /* a frame of its own: a limit of the peer's on frames is kept by others */
-	err = conn_send(c, type, m);
-	if (err != SC_OK) {
-		mem_free(p);
-		return err;
-	}
-	frame_pending(c);
-	if (c->closing) { /* for want of memory */
-		mem_free(p);
-		return SC_CLOSED;
-	}
-	*p = (struct file_piece){.before = evbuffer_get_length(c->out) - c->before_files,
-				 .fd = fd,
-				 .offset = (off_t)offset,
-				 .left = n_bytes};
-	STAILQ_INSERT_TAIL(&c->files, p, link);
-	c->before_files += p->before;
-	c->files_bytes += n_bytes;
-	mark_dirty(c);
-	return SC_OK;
-}
-
-static void send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, va_list ap)
-{
-	struct msg_error m = {.request = request, .code = (uint64_t)code};
-	char text[2048];
-	int n = vsnprintf(text, sizeof(text), fmt, ap);
-
-	m.text = (struct slice){text, n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1};
-	conn_send(c, MSG_error, &m);
-}
-
-void conn_send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	send_error(c, request, code, fmt, ap);
-	va_end(ap);
-}
-
-sc_err conn_fail(struct conn *c, sc_err code, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (!c->closing) {
-		conn_send_error(c, 0, code, "%s", text);
-		conn_close(c, code, text);
-		c->say_goodbye = 1;
-	}
-	return code;
-}
-
-/* evbuffer_write() would raise SIGPIPE when the peer has gone; a library leaves the signals of its program alone. */
-static ssize_t send_some(struct conn *c)
-{
-	struct file_piece *file = STAILQ_FIRST(&c->files);
-	struct iovec pieces[WRITE_PIECES];
-	size_t most = file != NULL ? file->before : SIZE_MAX;
-	int n = evbuffer_peek(c->out, file != NULL ? (ev_ssize_t)most : -1, NULL, pieces, WRITE_PIECES);
-	struct msghdr m = {.msg_iov = pieces, .msg_iovlen = (size_t)(n < WRITE_PIECES ? n : WRITE_PIECES)};
-	ssize_t sent;
-
-	for (size_t i = 0; i < m.msg_iovlen; i++) { /* the last may go on behind what was asked for */
-		pieces[i].iov_len = pieces[i].iov_len < most ? pieces[i].iov_len : most;
-		most -= pieces[i].iov_len;
-	}
-	sent = sendmsg(c->fd, &m, MSG_NOSIGNAL | (file != NULL ? MSG_MORE : 0));
-	if (sent > 0) {
-		evbuffer_drain(c->out, (size_t)sent);
-		c->bytes_out += (uint64_t)sent;
-		loop_traffic(c->loop)->bytes_out += (uint64_t)sent;
-	}
-	if (sent > 0 && file != NULL) {
-		file->before -= (size_t)sent;
-		c->before_files -= (size_t)sent;
-	}
-	return sent;
-}
-
-/*
- * The same for the file that is next.  Our programs ignore SIGPIPE, which sendfile() has no flag against; libraries do
- * not send files.
- */
-static ssize_t send_some_file(struct conn *c)
-{
-	struct file_piece *p = STAILQ_FIRST(&c->files);
-	size_t n = p->left < FILE_STEP_BYTES ? (size_t)p->left : FILE_STEP_BYTES;
-	ssize_t sent = n == 0 ? 0 : sendfile(c->fd, p->fd, &p->offset, n);
-
-	if (sent > 0) {
-		p->left -= (uint64_t)sent;
-		c->files_bytes -= (uint64_t)sent;
-		c->bytes_out += (uint64_t)sent;
-	}
-	if (p->left == 0)
-		file_piece_free(c, p);
-	else if (sent == 0)
-		broken(c, SC_IO, "a file has become shorter while it was sent");
-	return sent;
-}
-
-/* Stop reading above the limit, begin again when half of it has drained. */
-static void update_held_back(struct conn *c)
-{
-	size_t left = conn_output_bytes(c);
-
-	if (!c->held_back && left > c->limits.output_soft_bytes) {
-		c->held_back = 1;
-	} else if (c->held_back && left <= c->limits.output_soft_bytes / 2) {
-		c->held_back = 0;
-		mark_dirty(c);
-	}
-	update_reading(c);
-}
-
-sc_err conn_common_message(struct conn *c, const struct msg *m, const char *module)
-{
-	struct msg_pong pong;
-	char text[201];
-
-	switch (m->type) {
-	case MSG_ping:
-		pong.nonce = m->u.ping.nonce;
-		return conn_send(c, MSG_pong, &pong);
-	case MSG_pong:
-		return SC_OK;
-	case MSG_error:
-		snprintf(text, sizeof(text), "%.*s", (int)m->u.error.text.n, m->u.error.text.p);
-		log_warn(module, "error", "peer=%s code=%u text=%s", c->peer, (unsigned)m->u.error.code,
-			 log_quote(text));
-		return SC_OK;
-	default:
-		return SC_UNEXPECTED;
-	}
-}
-
-static void write_some(struct conn *c)
-{
-	const struct file_piece *file;
-	unsigned files = 0;
-	size_t left;
-
-	while (has_output(c) && files < FILE_STEPS) {
-		int is_file = (file = STAILQ_FIRST(&c->files)) != NULL && file->before == 0;
-
-		files += (unsigned)is_file;
-		if ((is_file ? send_some_file(c) : send_some(c)) >= 0 || errno == EINTR)
-			continue;
-		if (errno == EAGAIN)
-			break;
-		broken(c, SC_CLOSED, errno == EPIPE || errno == ECONNRESET ? "closed by the peer" : sc_err_text(SC_IO));
-		return;
-	}
-	left = evbuffer_get_length(c->out);
-	update_writing(c, has_output(c));
-	if (left > c->limits.output_hard_bytes) {
-		broken(c, SC_SLOW_PEER, NULL);
-		return;
-	}
-	update_held_back(c);
-}
-
-void conn_flush(struct conn *c)
-{
-	frame_pending(c);
-	if (!c->connecting)
-		write_some(c);
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	(void)what;
-	if (c->connecting) {
-		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
-			c->connecting = 0;
-			broken(c, SC_UNREACHABLE, error != 0 ? strerror(error) : NULL);
-			return;
-		}
-		c->connecting = 0;
-		update_writing(c, 0);
-		opened(c);
-		if (c->handlers->on_connect != NULL)
-			c->handlers->on_connect(c, c->arg);
-	}
-	mark_dirty(c);
-}
-
-size_t conn_output_bytes(const struct conn *c)
-{
-	return evbuffer_get_length(c->out) + c->pending.len + (size_t)c->files_bytes;
-}
-
-void conn_charge(struct conn *c, size_t n)
-{
-	c->turn_messages += n < CONN_TURN_MESSAGES ? (unsigned)n : CONN_TURN_MESSAGES;
-	if (c->turn_messages > CONN_TURN_MESSAGES)
-		c->turn_messages = CONN_TURN_MESSAGES;
-}
-
 /* ---- reading -------------------------------------------------------------------------------------------------- */
 
 static void bad_message(struct conn *c, const struct msg *m, sc_err err, const char *field)
@@ -790,9 +304,9 @@ static int decode_payload(struct conn *c)
 	while (c->payload_left > 0) {
 		if (c->closing)
 			return 0;
-		update_held_back(c);
-		if (c->turn_messages >= CONN_TURN_MESSAGES || is_blocked(c)) {
-			mark_dirty(c);
+		conn_update_held_back(c);
+		if (c->turn_messages >= CONN_TURN_MESSAGES || conn_is_blocked(c)) {
+			conn_mark_dirty(c);
 			return 0;
 		}
 		c->turn_messages++;
@@ -921,7 +435,7 @@ static ssize_t file_input_splice(struct conn *c)
 
 			errno = why;
 			file_input_got(c, 0, SC_IO);
-			broken(c, SC_IO, strerror(why));
+			conn_broken(c, SC_IO, strerror(why));
 			return n;
 		}
 		left -= done;
@@ -1048,16 +562,16 @@ static void discard_input(struct conn *c)
 	ssize_t n = recv(c->fd, scrap, sizeof(scrap), 0);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		broken(c, c->why, NULL);
+		conn_broken(c, c->why, NULL);
 }
 
 /* What came of reading: n as of recv(). */
 static void received(struct conn *c, ssize_t n)
 {
 	if (n == 0)
-		broken(c, SC_CLOSED, "closed by the peer");
+		conn_broken(c, SC_CLOSED, "closed by the peer");
 	else if (n < 0 && errno != EAGAIN && errno != EINTR)
-		broken(c, SC_CLOSED, errno == ECONNRESET ? "closed by the peer" : sc_err_text(SC_IO));
+		conn_broken(c, SC_CLOSED, errno == ECONNRESET ? "closed by the peer" : sc_err_text(SC_IO));
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -1098,7 +612,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		room_bytes = CONN_READ_BYTES;
 	room = buf_reserve(&c->in, room_bytes);
 	if (room == NULL) {
-		broken(c, buf_err(&c->in), NULL);
+		conn_broken(c, buf_err(&c->in), NULL);
 		return;
 	}
 	n = recv(fd, room, room_bytes, 0);
@@ -1115,9 +629,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 void conn_pause(struct conn *c, int paused)
 {
 	c->paused = paused ? 1 : 0;
-	update_reading(c);
+	conn_update_reading(c);
 	if (!paused)
-		mark_dirty(c); /* a frame may be waiting half read */
+		conn_mark_dirty(c); /* a frame may be waiting half read */
 }
 
 /*
@@ -1138,7 +652,7 @@ static void turn_end(struct loop_member *m)
 	if (!c->connecting || c->closing)
 		conn_flush(c);
 	if (c->closing) {
-		if (has_output(c) && !c->connecting)
+		if (conn_has_output(c) && !c->connecting)
 			return;
 		if (c->say_goodbye && !c->draining)
 			begin_draining(c);
@@ -1146,7 +660,7 @@ static void turn_end(struct loop_member *m)
 			destroy(c);
 		return;
 	}
-	if (c->payload != NULL && !is_blocked(c))
+	if (c->payload != NULL && !conn_is_blocked(c))
 		event_active(c->read_ev, EV_READ, 1); /* go on next turn, though nothing new may arrive */
 }
 
