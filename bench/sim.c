@@ -749,8 +749,9 @@ static void carry_out(struct sim *s)
 		struct sim_worker *w = by_number(s, v[i].worker);
 		struct sim_msg m = {.kind = message_for(v[i].kind), .task = v[i].task};
 
-		if (v[i].job != NULL)
-			m.job = v[i].job->id;
+		if (v[i].job == NULL)
+			continue; /* ACTION_DRAINED: nothing a worker is told */
+		m.job = v[i].job->id;
 		if (v[i].kind == ACTION_JOB_FORGET)
 			forget_everywhere(s, v[i].job->id);
 		if (w == NULL)
