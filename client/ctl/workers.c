@@ -145,10 +145,7 @@ int verb_worker_drain(struct ctl *c)
 	err = sc_client_drain_worker(c->client, c->cli.args[0], undo);
 	if (err == SC_OK && wait)
 		err = wait_until_drained(c, c->cli.args[0]);
-	return report(c, err, c->cli.args[0],
-		      undo	 ? "takes tasks again"
-		      : wait ? "is drained"
-			     : "gets no new tasks");
+	return report(c, err, c->cli.args[0], undo ? "takes tasks again" : wait ? "is drained" : "gets no new tasks");
 }
 
 int verb_worker_stop(struct ctl *c)
