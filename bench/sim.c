@@ -901,6 +901,8 @@ static void finish(struct sim *s)
 		next = core_job_next(s->core, j); /* closing may end it, and an ended one may be forgotten */
 		core_job_close(s->core, j, s->now_us);
 	}
+	if (WITH_GROWTH(s))
+		turn(s); /* what follows from that has to be told even when nothing else happens any more */
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		if (s->workers[i].number != 0) {
 			core_worker_set_status(s->core, s->workers[i].number, WORKER_ACTIVE);

@@ -12,9 +12,10 @@
 /*
  * 552, 20890, 21833: a lost result that could not be computed again left its job open for ever.
  * 155082: a task that failed as its worker was lost dropped an output that worker had held.
+ * 1795305194392949: an open job that ended as it was closed was not told to be forgotten (by the simulator itself).
  * 1795298703719246: an input was reported missing by a task that failed for another reason, and others waited for it.
  */
-static const uint64_t failed_once[] = {552, 20890, 21833, 155082, 1795298703719246};
+static const uint64_t failed_once[] = {552, 20890, 21833, 155082, 1795298703719246, 1795305194392949};
 
 static void run(uint64_t seed, struct sim_counts *counts)
 {
