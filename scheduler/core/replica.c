@@ -232,6 +232,16 @@ uint32_t core_holder_at(const struct core *c, const struct job *j, uint32_t task
 	return NO_WORKER;
 }
 
+static int has_enough(const struct core *c, const struct job *j, uint32_t task)
+{
+	const struct replica *r = replica_first(c, j, task);
+	uint32_t n = 0;
+
+	for (; r != NULL && n < COPIES_MAX; r = LIST_NEXT(r, of_result))
+		n++;
+	return n == COPIES_MAX;
+}
+
 /* ---- reports ---------------------------------------------------------------------------------------------------- */
 
 sc_err core_replica_added(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t result_bytes,
@@ -255,12 +265,14 @@ sc_err core_replica_added(struct core *c, uint32_t worker, struct job *j, uint32
 	if (r != NULL || t->holder == worker)
 		return SC_OK;
 	if (t->holder != NO_WORKER &&
-	    (was_asked || (t->state == TASK_DONE && result_bytes > 0 && result_bytes == t->result_bytes)) &&
+	    (was_asked || (t->state == TASK_DONE && result_bytes > 0 && result_bytes == t->result_bytes &&
+			   !has_enough(c, j, task))) &&
 	    replica_add(c, w, j, task, is_whole) == SC_OK) {
 		(void)drain_take_over(c, j, task);
 		return SC_OK;
 	}
-	/* Dropped or computed anew meanwhile.  What the worker produced itself since then is not what is meant. */
+	/* Dropped or computed anew meanwhile, or one too many.  What the worker produced itself since then is not what
+	 * is meant. */
 	core_act(c, ACTION_DROP_COPY, worker, j, task);
 	return SC_OK;
 }

@@ -18,6 +18,8 @@
 struct core;
 struct worker;
 
+#define COPIES_MAX 16u /* of a result, besides the first holder's: enough to fetch from, few enough to walk */
+
 /* A copy at one worker. */
 struct replica {
 	LIST_ENTRY(replica) of_worker;

@@ -135,3 +135,22 @@ Test(replica, a_paused_worker_gets_nothing_until_it_goes_on)
 	world_round(&w, &n);
 	cr_assert_eq(world_count(&w, ACTION_ASSIGN), 1);
 }
+
+Test(replica, copies_beyond_what_is_of_use_are_refused)
+{
+	uint32_t who[40];
+
+	copy_to_b();
+	for (int i = 0; i < 20; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "w%d", i);
+		cr_assert_eq(core_replica_added(w.core, world_worker(&w, name, "cpus=1"), j, 0, 1000, 0), SC_OK);
+	}
+	world_check(&w);
+	cr_expect_eq(core_holders(w.core, j, 0, who, 40), 17, "the first holder and sixteen more");
+	cr_expect_eq(world_count(&w, ACTION_DROP_COPY), 5);
+	world_lose(&w, b);
+	cr_assert_eq(core_replica_added(w.core, world_worker(&w, "late", "cpus=1"), j, 0, 1000, 0), SC_OK);
+	cr_expect_eq(core_holders(w.core, j, 0, who, 40), 17, "there was place for one more");
+}
