@@ -265,9 +265,11 @@ static int count_crash(struct core *c, struct job *j, uint32_t task, enum task_e
 void task_recompute_if_needed(struct core *c, struct job *j, uint32_t task)
 {
 	const struct task *t = &j->tasks[task];
-	int wanted =
-		(t->flags & TASK_WANTED) != 0 || ((j->groups[t->group].flags & GROUP_WANT) != 0 && !job_has_ended(j));
+	int wanted = (t->flags & TASK_WANTED) != 0 || (j->groups[t->group].flags & GROUP_WANT) != 0;
 
+	/* What has ended is not begun again for one who may have read the result long ago: who still wants it asks. */
+	if (job_has_ended(j))
+		return;
 	if (t->state == TASK_DONE && !task_is_available(t) && (t->n_needed > 0 || wanted))
 		task_recompute(c, j, task);
 }

@@ -47,7 +47,7 @@ const char *task_event_name(unsigned event);
 #define TASK_QUEUED   0x01u /* has an entry in the heap of its ready queue, perhaps a stale one */
 #define TASK_DELAYED  0x02u /* waits for its retry delay */
 #define TASK_MOVING   0x08u /* its worker was asked to give it back */
-#define TASK_WANTED   0x04u /* its result shall be there: compute it again when lost */
+#define TASK_WANTED   0x04u /* its result shall be there: compute it again when lost before the job ends */
 #define TASK_DRAINING 0x40u /* a worker was asked to take its output from one that drains */
 #define TASK_COPIED   0x80u /* more than one worker holds its result: replica.h */
 

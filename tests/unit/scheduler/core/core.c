@@ -219,6 +219,32 @@ Test(core, a_lost_result_nobody_needs_is_not_computed_again)
 	world_fini(&w);
 }
 
+Test(core, a_job_that_is_done_stays_so_when_a_result_is_lost_that_was_wanted)
+{
+	struct world w;
+	struct group_spec keep = group("t", 1, GROUP_KEEP);
+	struct job *j;
+	uint32_t a;
+	size_t n;
+
+	world_init(&w);
+	a = world_worker(&w, "a", "cpus=1");
+	j = world_submit(&w, &keep, 1, NULL);
+	cr_assert_eq(core_result_want(w.core, j, 0, w.now_us), SC_OK);
+	world_round(&w, &n);
+	world_done(&w, a, j, 0, 10);
+	world_lose(&w, a);
+	cr_expect_eq(j->state, JOB_DONE);
+	cr_expect_eq(j->tasks[0].state, TASK_DONE);
+	a = world_worker(&w, "b", "cpus=1");
+	cr_assert_eq(core_result_want(w.core, j, 0, w.now_us), SC_OK, "it is wanted again");
+	world_round(&w, &n);
+	world_done(&w, a, j, 0, 10);
+	cr_expect_eq(j->state, JOB_DONE);
+	cr_expect_eq(j->tasks[0].holder, a);
+	world_fini(&w);
+}
+
 Test(core, a_task_that_takes_workers_down_fails)
 {
 	struct world w;
