@@ -117,6 +117,37 @@ static void explain_worker(const struct core *c, const struct worker *w, const s
 	}
 }
 
+/* Whether its quota lets so many start when nothing else of the namespace is out, in one way or the other. */
+static int quota_is_enough(const struct request_class *cl, uint64_t wanted)
+{
+	const struct namespace_limits *l = &cl->namespace->limits;
+
+	for (uint32_t k = 0; k < cl->request->n; k++) {
+		uint64_t cpus = cl->request->v[k].cpus;
+
+		if (l->max_tasks >= wanted && (cpus == 0 || l->max_cpus / cpus >= wanted))
+			return 1;
+	}
+	return 0;
+}
+
+static void explain_never(const struct request_class *cl, uint64_t wanted, struct buf *out)
+{
+	const struct namespace_limits *l = &cl->namespace->limits;
+	char limit[32];
+
+	buf_append_str(out, "ready, but can never run so: ");
+	if (wanted > 1)
+		buf_printf(out, "%" PRIu64 " tasks that start together ask for %s each", wanted, cl->request->text);
+	else
+		buf_printf(out, "it asks for %s", cl->request->text);
+	buf_printf(out, ", and the quota of namespace '%s' is ", cl->namespace->name);
+	if (l->max_tasks < wanted)
+		buf_printf(out, "max-tasks %" PRIu64, l->max_tasks);
+	else
+		buf_printf(out, "max-cpus %s", text_show_amount(l->max_cpus, limit, sizeof(limit)));
+}
+
 /* Whether its quota lets nothing more of the namespace out, whichever alternative; if so, which. */
 static int explain_quota(const struct request_class *cl, struct buf *out)
 {
@@ -127,7 +158,9 @@ static int explain_quota(const struct request_class *cl, struct buf *out)
 	for (uint32_t k = 0; k < cl->request->n; k++)
 		if (namespace_room(cl, k) >= wanted)
 			return 0;
-	if (n->limits.max_tasks < n->n_tasks + wanted)
+	if (!quota_is_enough(cl, wanted))
+		explain_never(cl, wanted, out);
+	else if (n->limits.max_tasks < n->n_tasks + wanted)
 		buf_printf(out,
 			   "ready, but the quota of namespace '%s' is reached: %" PRIu64
 			   " of its tasks are at workers, max-tasks is %" PRIu64,
@@ -155,10 +188,20 @@ static uint32_t n_with_room(const struct core *c, const struct request_class *cl
 	return n;
 }
 
+/* Workers that could ever take a task of the class. */
+static uint32_t n_able(const struct core *c, const struct request_class *cl, uint32_t alternative)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i < c->workers_end; i++)
+		n += c->workers[i] != NULL && worker_can_meet(c->workers[i], cl, alternative);
+	return n;
+}
+
 static void explain_gang(const struct core *c, const struct group *g, struct buf *out)
 {
 	const struct request_class *cl = g->class;
-	uint32_t n = ready_gang_size(g->queue), best = 0;
+	uint32_t n = ready_gang_size(g->queue), best = 0, most = 0;
 
 	if (!ready_gang_is_complete(g->queue)) {
 		buf_printf(out, "ready, but of its gang only %u task%s; those that have not ended start together", n,
@@ -166,9 +209,17 @@ static void explain_gang(const struct core *c, const struct group *g, struct buf
 		return;
 	}
 	for (uint32_t k = 0; k < cl->request->n; k++) {
-		uint32_t room = n_with_room(c, cl, k);
+		uint32_t room = n_with_room(c, cl, k), able = n_able(c, cl, k);
 
 		best = room > best ? room : best;
+		most = able > most ? able : most;
+	}
+	if (most < n) {
+		buf_printf(out,
+			   "ready, but its gang can never start: %u workers are needed, each for one task (%s), %u "
+			   "could take one",
+			   n, cl->request->text, most);
+		return;
 	}
 	buf_printf(
 		out,
@@ -222,6 +273,10 @@ static void explain_able(const struct core *c, const struct request_class *cl, s
 			   c->n_workers == 1 ? "the only worker is" : "all workers are", cl->namespace->name);
 	else if (able == 0 && c->n_workers == 1)
 		buf_printf(out, "ready, but the only worker does not have what it asks for (%s)", cl->request->text);
+	else if (able == 0 && open == 1)
+		buf_printf(out,
+			   "ready, but the only worker that serves namespace '%s' does not have what it asks for (%s)",
+			   cl->namespace->name, cl->request->text);
 	else if (able == 0 && open < c->n_workers)
 		buf_printf(out,
 			   "ready, but none of the %zu workers that serve namespace '%s' has what it asks for (%s)",

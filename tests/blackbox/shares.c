@@ -112,7 +112,7 @@ Test(shares, what_a_task_waits_for_is_said)
 	mem_free(CTL("submit", "--resource", "gpu=1", "--alternative", "cpus=8", "--", "true"));
 	contains(CTL("task", "explain", "last", "0"), "w1 has gpu=0, it needs 1\n    or, alternative 2: it has cpus=4");
 	mem_free(CTL("submit", "--gang", "--array", "0-1", "--", "true"));
-	contains(CTL("task", "explain", "last", "0"), "1 of the 2 workers needed could take one");
+	contains(CTL("task", "explain", "last", "0"), "can never start: 2 workers are needed");
 	for (int i = 1; i <= 3; i++)
 		mem_free(CTL("job", "cancel", i == 1 ? "1" : i == 2 ? "2" : "3"));
 }

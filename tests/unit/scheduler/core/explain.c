@@ -86,6 +86,28 @@ Test(explain, gangs_and_what_is_kept_free)
 	world_fini(&w);
 }
 
+Test(explain, what_can_never_run)
+{
+	struct namespace_limits l = {NAMESPACE_WEIGHT_ONE, 2, UINT64_MAX};
+	struct world w;
+	struct job *big, *gang;
+
+	world_init(&w);
+	world_worker(&w, "w1", "cpus=8");
+	world_worker(&w, "w2", "cpus=2");
+	gang = tasks_of(&w, 3, "cpus=4", GROUP_GANG);
+	says(&w, gang, 0, "can never start: 3 workers are needed, each for one task (cpus=4), 1 could take one");
+	cr_assert_eq(core_namespace_set(w.core, slice_of("default"), &l), SC_OK);
+	says(&w, gang, 0,
+	     "can never run so: 3 tasks that start together ask for cpus=4 each, and the quota of "
+	     "namespace 'default' is max-tasks 2");
+	l = (struct namespace_limits){NAMESPACE_WEIGHT_ONE, UINT64_MAX, 3 * (uint64_t)AMOUNT_ONE};
+	cr_assert_eq(core_namespace_set(w.core, slice_of("default"), &l), SC_OK);
+	big = tasks_of(&w, 1, "cpus=4", 0);
+	says(&w, big, 0, "can never run so: it asks for cpus=4, and the quota of namespace 'default' is max-cpus 3");
+	world_fini(&w);
+}
+
 Test(explain, groups_count_runs_waits_and_what_was_moved)
 {
 	struct group_spec g[] = {{.name = slice_of("in"), .n_tasks = 2, .flags = GROUP_ARRAY},

@@ -190,7 +190,7 @@ Test(namespace, explain_says_for_whom_a_worker_is_reserved)
 	y = world_submit(&w, &big, 1, NULL);
 	world_reserved(&w, "w2", "cpus=1", "y");
 	world_round(&w, &n);
-	explained(&w, y, "none of the 1 workers that serve namespace 'y' has what it asks for (cpus=8)");
+	explained(&w, y, "the only worker that serves namespace 'y' does not have what it asks for (cpus=8)");
 	world_fini(&w);
 }
 
