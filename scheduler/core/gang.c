@@ -10,18 +10,22 @@
 
 #include "scheduler/core/core_internal.h"
 
-static const struct group *gang_of(const struct job *j, uint32_t task)
+static struct group *gang_of(const struct job *j, uint32_t task)
 {
-	const struct group *g = &j->groups[j->tasks[task].group];
+	struct group *g = &j->groups[j->tasks[task].group];
 
 	return g->class->gang_size > 0 ? g : NULL;
 }
 
 void gang_call_back(struct core *c, struct job *j, uint32_t task)
 {
-	const struct group *g = gang_of(j, task);
+	struct group *g = gang_of(j, task);
 
-	for (uint32_t k = 0; g != NULL && k < g->n_tasks; k++) {
+	/* Their own answers come here as well.  Nobody starts before all have answered, so nobody is missed. */
+	if (g == NULL || g->called_back)
+		return;
+	g->called_back = 1;
+	for (uint32_t k = 0; k < g->n_tasks; k++) {
 		uint32_t other = g->first_task + k;
 
 		if (other != task && task_state_in_flight(j->tasks[other].state))

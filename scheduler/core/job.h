@@ -50,6 +50,7 @@ struct group {
 	uint32_t first_group; /* number of the first group that was submitted together with it */
 	uint32_t max_running; /* so many of its tasks are given out at the same time; 0: any number */
 	uint32_t n_running;   /* and so many are, if there is such a limit */
+	uint8_t called_back;  /* a gang: those that are out have been told to stop, until it starts anew */
 };
 
 /* A consumer that was submitted after the task it takes from. */

@@ -118,7 +118,7 @@ static void unlink_class(struct request_class *cl)
 {
 	struct namespace *n = cl->namespace;
 
-	cl->is_blocked = 0; /* the next one to become ready is looked at afresh */
+	cl->blocked_ways = 0; /* the next one to become ready is looked at afresh */
 	TAILQ_REMOVE(&n->classes, cl, ready_link);
 	if (TAILQ_EMPTY(&n->classes))
 		TAILQ_REMOVE(&n->home->active, n, active_link);

@@ -94,12 +94,18 @@ static uint64_t room_for(const struct pass *p, const struct worker *w, const str
 	return room < beside ? room : beside;
 }
 
+/* Whether no worker had room after the last round: only those that got some since can have. */
+static int is_blocked(const struct wish *x)
+{
+	return (x->class->blocked_ways & 1u << x->alternative) != 0;
+}
+
 /* The workers that may have room for such a task in this pass: members of both sets. */
 static const struct bits *candidates(const struct pass *p, const struct wish *x, const struct bits **also)
 {
 	struct core *c = p->c;
 
-	*also = x->class->is_blocked ? &c->touched : NULL;
+	*also = is_blocked(x) ? &c->touched : NULL;
 	return p->ahead_us == 0 && !alternative_of(x)->is_memory ? &c->idle : &c->active;
 }
 
@@ -133,10 +139,14 @@ static struct worker *search(struct pass *p, const struct wish *x, const struct 
 static struct worker *search_preferred(struct pass *p, const struct wish *x, const struct namespace *whose,
 				       uint64_t *room)
 {
+	uint32_t begun = p->c->cursor, most = alternative_of(x)->n_labels - alternative_of(x)->n_required;
 	struct wish level = *x;
-	struct worker *w;
+	struct worker *w = search(p, &level, whose, room); /* any: mostly there is none, and one look will do */
 
-	level.n_preferred = alternative_of(x)->n_labels - alternative_of(x)->n_required;
+	if (w == NULL || worker_n_preferred(w, alternative_of(x)) == most)
+		return w;
+	p->c->cursor = begun;
+	level.n_preferred = most;
 	while ((w = search(p, &level, whose, room)) == NULL && level.n_preferred > 0)
 		level.n_preferred--;
 	return w;
@@ -165,7 +175,7 @@ static struct worker *next_with_room(struct pass *p, const struct wish *x, uint6
 	if (w != NULL || (cl->n_reserved == 0 && is_known_full(p, a, x->mean_us)))
 		return w;
 	w = search_preferred(p, x, NULL, room);
-	if (w == NULL && !cl->is_blocked && cl->n_reserved == 0) { /* all were looked at, for anybody */
+	if (w == NULL && !is_blocked(x) && cl->n_reserved == 0) { /* all were looked at, for anybody */
 		a->full_pass = p->number;
 		a->full_mean_us = x->mean_us;
 	}
@@ -233,12 +243,14 @@ static void find_holders(const struct core *c, const struct job *j, uint32_t tas
 	for (uint32_t e = 0; e < n && e < INPUTS_LOOKED_AT; e++) {
 		uint32_t input = j->in[j->in_start[task] + e];
 		const struct task *i = &j->tasks[input];
+		const struct replica *r;
 
 		if (i->holder == NO_WORKER)
 			continue;
 		h->total += i->result_bytes;
 		count_holder(h, i->holder, i->result_bytes);
-		for (const struct replica *r = replica_first(c, j, input); r != NULL; r = LIST_NEXT(r, of_result))
+		r = replica_first(c, j, input);
+		for (uint32_t k = 0; r != NULL && k < COPIES_MAX; k++, r = LIST_NEXT(r, of_result))
 			count_holder(h, r->worker, i->result_bytes);
 	}
 }
@@ -328,44 +340,72 @@ static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_
 
 enum served { SERVED_ALL, SERVED_TURN, SERVED_BLOCKED };
 
+static int can_join(const struct pass *p, const struct worker *w, const struct wish *x, int also_busy)
+{
+	if (!also_busy)
+		return room_for(p, w, x, 0) > 0;
+	return worker_can_meet(w, x->class, x->alternative) && (w->reserved == NULL || w->reserved == x->class);
+}
+
+/* How many workers can, n at most; of those that got room since the last round: since not NULL. */
+static uint32_t count_for_gang(const struct pass *p, const struct wish *x, uint32_t n, const struct bits *since,
+			       int also_busy)
+{
+	struct core *c = p->c;
+	uint32_t found = 0;
+
+	for (uint32_t i = bits_next(&c->active, since, 1, c->workers_end); i != BITS_NONE && found < n;
+	     i = bits_next(&c->active, since, i + 1, c->workers_end))
+		found += can_join(p, c->workers[i], x, also_busy) != 0;
+	return found;
+}
+
 /*
  * Mark n workers that have (also_busy: or will have) room for one task each, those with most of the labels it prefers
- * first; how many were found.  chosen: room for n.
+ * first.  chosen: room for n.  0: there are not so many.
  */
-static uint32_t choose_for_gang(struct pass *p, const struct wish *x, uint32_t n, struct worker **chosen, int also_busy)
+static int choose_for_gang(struct pass *p, const struct wish *x, uint32_t n, struct worker **chosen, int also_busy)
 {
 	const struct alternative *a = alternative_of(x);
-	const struct request_class *cl = x->class;
 	uint32_t found = 0, level = a->n_labels - a->n_required + 1;
 	struct core *c = p->c;
 
+	if (count_for_gang(p, x, n, NULL, also_busy) < n)
+		return 0;
 	while (level-- > 0) {
 		for (uint32_t i = bits_next(&c->active, NULL, 1, c->workers_end); i != BITS_NONE && found < n;
 		     i = bits_next(&c->active, NULL, i + 1, c->workers_end)) {
 			struct worker *w = c->workers[i];
 
-			if (worker_n_preferred(w, a) != level)
-				continue;
-			if (also_busy ? !worker_can_meet(w, cl, x->alternative) ||
-						(w->reserved != NULL && w->reserved != cl)
-				      : room_for(p, w, x, 0) == 0)
-				continue;
-			chosen[found++] = w;
+			if (worker_n_preferred(w, a) == level && can_join(p, w, x, also_busy))
+				chosen[found++] = w;
 		}
 	}
-	return found;
+	return 1;
+}
+
+/*
+ * Whether so many were too many after the last round, and no worker has got room since: then they are still.  known:
+ * the ways of which that is known.
+ */
+static int is_still_blocked(const struct pass *p, const struct wish *x, uint32_t n, uint32_t known)
+{
+	return (known & 1u << x->alternative) != 0 && n >= x->class->blocked_gang &&
+	       count_for_gang(p, x, 1, &p->c->touched, 0) == 0;
 }
 
 /* All its tasks, each to another worker and in the same way, or none. */
 static enum served serve_gang(struct pass *p, struct run_queue *q)
 {
 	struct wish x = {.class = q->class, .mean_us = -1.0f};
-	uint32_t n = ready_gang_size(q), n_ways = x.class->request->n, n_allowed = 0;
+	uint32_t n = ready_gang_size(q), n_ways = x.class->request->n, n_allowed = 0, known = x.class->blocked_ways;
+	uint32_t blocked = 0;
 	struct worker **chosen;
 	enum served served = SERVED_BLOCKED;
 
 	if (p->ahead_us > 0)
 		return SERVED_BLOCKED;
+	x.class->blocked_ways = 0;
 	chosen = mem_malloc(n * sizeof(struct worker *));
 	if (chosen == NULL)
 		return SERVED_BLOCKED;
@@ -373,16 +413,23 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 		if (namespace_room(x.class, x.alternative) < n)
 			continue;
 		n_allowed++;
-		if (choose_for_gang(p, &x, n, chosen, 0) < n)
+		if (is_still_blocked(p, &x, n, known) || !choose_for_gang(p, &x, n, chosen, 0)) {
+			blocked |= 1u << x.alternative;
 			continue;
+		}
 		served = SERVED_TURN;
+		q->job->groups[q->job->tasks[ready_of_gang(q, 0)].group].called_back = 0;
 		for (uint32_t k = 0; k < n; k++) /* without memory the rest follows later */
 			(void)give(p, chosen[k], q, ready_of_gang(q, 0), x.alternative);
+	}
+	if (served == SERVED_BLOCKED) {
+		x.class->blocked_ways = (uint8_t)blocked;
+		x.class->blocked_gang = n;
 	}
 	if (served == SERVED_BLOCKED && n_allowed > 0 && p->reserving == NULL) {
 		p->reserving = x.class;
 		for (x.alternative = 0; x.alternative < n_ways; x.alternative++)
-			if (namespace_room(x.class, x.alternative) >= n && choose_for_gang(p, &x, n, chosen, 1) == n)
+			if (namespace_room(x.class, x.alternative) >= n && choose_for_gang(p, &x, n, chosen, 1))
 				break;
 		for (uint32_t k = 0; k < n && x.alternative < n_ways; k++)
 			room_reserve(p->c, chosen[k], x.class, x.alternative);
@@ -560,26 +607,32 @@ static void run_pass(struct pass *p)
 	}
 }
 
-/* Whether its quota leaves all alternatives of the class open. */
-static int has_quota(const struct request_class *cl)
+/* The alternatives of a class with a ready task for which no worker had room: all its quota leaves open. */
+static uint8_t blocked_ways(const struct request_class *cl)
 {
+	unsigned ways = 0;
+
 	for (uint32_t k = 0; k < cl->request->n; k++)
-		if (namespace_room(cl, k) == 0)
-			return 0;
-	return 1;
+		if (namespace_room(cl, k) > 0)
+			ways |= 1u << k;
+	return (uint8_t)ways;
 }
 
-/* What found no room now will find some only where some appears; except for want of quota, gangs, what may not be
- * given out yet, and arrays that have as many tasks out as may be. */
+/* What found no room now will find some only where some appears; except for want of quota, what may not be given out
+ * yet, and arrays that have as many tasks out as may be.  Gangs have seen to it themselves. */
 static void note_blocked(struct core *c)
 {
 	struct request_class *cl;
 	struct namespace *n;
 
-	TAILQ_FOREACH (n, &c->requests.namespaces.active, active_link)
-		TAILQ_FOREACH (cl, &n->classes, ready_link)
-			cl->is_blocked = cl->gang_size == 0 && has_quota(cl) && cl->probing_round != c->n_rounds &&
-					 ready_top(cl) != NULL;
+	TAILQ_FOREACH (n, &c->requests.namespaces.active, active_link) {
+		TAILQ_FOREACH (cl, &n->classes, ready_link) {
+			if (ready_top(cl) == NULL || cl->probing_round == c->n_rounds)
+				cl->blocked_ways = 0;
+			else if (cl->gang_size == 0)
+				cl->blocked_ways = blocked_ways(cl);
+		}
+	}
 	bits_clear_all(&c->touched);
 }
 

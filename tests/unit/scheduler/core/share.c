@@ -234,6 +234,64 @@ Test(share, a_gang_that_loses_a_worker_starts_again_together)
 	world_fini(&w);
 }
 
+Test(share, a_gang_is_called_back_once)
+{
+	struct world w;
+	struct job *gang;
+	size_t n;
+
+	world_init(&w);
+	for (int i = 0; i < 5; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "w%d", i);
+		world_worker(&w, name, "cpus=1");
+	}
+	gang = gang_of(&w, 4, "");
+	for (int start = 0; start < 2; start++) { /* and once more after the next start */
+		world_round(&w, &n);
+		cr_assert_eq(given(&w, gang), 4);
+		core_actions_done(w.core);
+		for (uint32_t t = 0; t < 4; t++)
+			cr_assert_eq(core_task_stopped(w.core, gang->tasks[t].worker, gang, t, w.now_us), SC_OK);
+		cr_expect_eq(world_count(&w, ACTION_CANCEL), 3, "their own answers call nobody back");
+		world_check(&w);
+	}
+	world_round(&w, &n);
+	cr_expect_eq(given(&w, gang), 4);
+	world_fini(&w);
+}
+
+Test(share, what_found_no_room_is_not_looked_for_again)
+{
+	struct world w;
+	struct job *busy, *gang, *either;
+	size_t n;
+
+	world_init(&w);
+	limits(&w, "default", NAMESPACE_WEIGHT_ONE, UINT64_MAX, 3 * (uint64_t)AMOUNT_ONE);
+	world_worker(&w, "w1", "cpus=1,gpu=1");
+	world_worker(&w, "w2", "cpus=1,gpu=1");
+	busy = array_of(&w, NULL, 2, "cpus=1,gpu=1");
+	world_round(&w, &n);
+	cr_assert_eq(given(&w, busy), 2);
+	either = array_of(&w, NULL, 1, "cpus=2,gpu=1|gpu=1");
+	w.namespace = "other";
+	gang = gang_of(&w, 2, "");
+	world_round(&w, &n);
+	cr_expect_eq(either->groups[0].class->blocked_ways, 2, "the quota leaves the second way alone");
+	cr_expect_eq(gang->groups[0].class->blocked_ways, 1);
+	end_one(&w, busy);
+	world_round(&w, &n);
+	cr_expect_eq(given(&w, either), 1);
+	cr_expect_eq(given(&w, gang), 0, "one of two");
+	cr_expect_eq(gang->groups[0].class->blocked_ways, 1);
+	end_one(&w, busy);
+	world_round(&w, &n);
+	cr_expect_eq(given(&w, gang), 2);
+	world_fini(&w);
+}
+
 Test(share, a_gang_fails_as_one)
 {
 	struct world w;
