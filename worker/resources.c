@@ -1,6 +1,7 @@
 /* resources.c - see resources.h. */
 #include "worker/resources.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -331,4 +332,31 @@ void resources_give_back(struct resources *r, const struct request *q, struct un
 	for (size_t i = 0; i < q->n; i++)
 		give_back_part(&r->v[q->v[i].resource], q->v[i].amount, units != NULL ? &units[i] : NULL);
 	mem_free(units);
+}
+
+uint64_t resources_by_unit(const struct resources *r, const struct request *q)
+{
+	uint64_t bits = 0;
+
+	static_assert(RESOURCES_MAX <= 64, "a bit for each");
+	for (size_t i = 0; q->has_units && i < q->n; i++)
+		if (r->v[q->v[i].resource].n_units > 0)
+			bits |= (uint64_t)1 << q->v[i].resource;
+	return bits;
+}
+
+int resources_lack_units(const struct resources *r, const struct request *q)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		uint64_t left = r->v[q->v[i].resource].free;
+
+		for (size_t k = 0; k <= i; k++) { /* a resource may be named twice */
+			if (q->v[k].resource != q->v[i].resource)
+				continue;
+			if (q->v[k].amount > left)
+				return 0;
+			left -= q->v[k].amount;
+		}
+	}
+	return q->has_units;
 }

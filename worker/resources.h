@@ -86,4 +86,10 @@ void request_fini(struct request *q);
 int resources_take(struct resources *r, const struct request *q, struct unit_share **units);
 void resources_give_back(struct resources *r, const struct request *q, struct unit_share *units);
 
+/* Bits, by index: the resources of which q asks for units with names. */
+uint64_t resources_by_unit(const struct resources *r, const struct request *q);
+
+/* What q asks for is free in all, so that only the units it would be made of are in the way. */
+int resources_lack_units(const struct resources *r, const struct request *q);
+
 #endif

@@ -12,6 +12,7 @@
 #define RUNNING_MAX	4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
 #define STARTS_PER_TURN 256u  /* processes, so that the connection is not left alone for long */
 #define ANSWER_DELAY_US 5000u /* answers wait for each other this long while there is more to do */
+#define PASSED_MAX	256u  /* waiting for units: so many are gone past to those that do not */
 #define FREE_TASKS_MAX	4096u /* kept for reuse */
 
 enum task_event { EV_INPUTS_HERE, EV_INPUTS_LOST, EV_START, EV_END, EV_STOP, TASK_EVENTS };
@@ -517,8 +518,8 @@ static void announce_suspect(struct task_queue *q, struct task *t)
 	t->is_announced = 1;
 }
 
-/* Start the first task of the queue; 0 when it has to wait. */
-static int start_first(struct task_queue *q, struct task *t, struct outcome *o)
+/* Start a task of the queue; 0 when it has to wait. */
+static int start_task(struct task_queue *q, struct task *t, struct outcome *o)
 {
 	unsigned kind = t->group->kind;
 	const struct executor *ops = kind < KINDS ? q->executors[kind].ops : NULL;
@@ -548,20 +549,36 @@ static int start_first(struct task_queue *q, struct task *t, struct outcome *o)
 	return 1;
 }
 
+/*
+ * In order.  The scheduler counts sums; what fits by them may wait for units all the same (0.6 of a gpu where two have
+ * 0.3 left each), and what it was told to start behind that would wait with it for no reason.  Those that want units of
+ * the same kind keep their place: smaller ones could take what is freed without end.
+ */
 static void start_some(struct task_queue *q)
 {
+	struct task *t, *passed = NULL; /* the last one that was */
+	unsigned n = 0, n_passed = 0;
+	uint64_t wanted = 0; /* bits: resources whose units others wait for */
 	struct outcome o;
-	struct task *t;
-	unsigned n = 0;
 
-	while ((t = TAILQ_FIRST(&q->at[PLACE_QUEUED])) != NULL && queue_running(q) < RUNNING_MAX) {
+	while (n_passed <= PASSED_MAX && queue_running(q) < RUNNING_MAX) {
+		t = passed == NULL ? TAILQ_FIRST(&q->at[PLACE_QUEUED]) : TAILQ_NEXT(passed, link);
+		if (t == NULL)
+			return;
 		if (n >= STARTS_PER_TURN) {
 			loop_wake(q->p.loop);
 			return;
 		}
-		n += t->group->kind != KIND_NOOP;
-		if (!start_first(q, t, &o))
-			return;
+		if ((resources_by_unit(q->p.resources, t->request) & wanted) == 0) {
+			n += t->group->kind != KIND_NOOP;
+			if (start_task(q, t, &o))
+				continue;
+			if (!resources_lack_units(q->p.resources, t->request))
+				return;
+			wanted |= resources_by_unit(q->p.resources, t->request);
+		}
+		passed = t;
+		n_passed++;
 	}
 }
 

@@ -111,6 +111,7 @@ static void finish(void)
 	buf_fini(&error);
 	for (size_t i = 0; i < resources.n; i++)
 		cr_assert_eq(resources.v[i].free, resources.v[i].total);
+	resources_fini(&resources);
 }
 
 TestSuite(task_queue, .init = begin, .fini = finish);
@@ -199,6 +200,35 @@ Test(task_queue, first_come_first_served)
 	turn();
 	cr_assert_eq(queue_running(q) + queue_waiting(q), 0);
 	expect_done(4);
+}
+
+/* Sums fit, units do not: others go past, but not those that would take the units. */
+Test(task_queue, waiting_for_units_is_in_nobodys_way)
+{
+	cr_assert_eq(resources_add(&resources, "gpu=[0,1]", &error), SC_OK);
+	define(0, KIND_EXEC, 0, 2, "cpus=0,gpu=0.7");
+	define(1, KIND_EXEC, 2, 1, "cpus=0,gpu=0.6");
+	define(2, KIND_EXEC, 3, 1, "cpus=0,gpu=0.2");
+	define(3, KIND_EXEC, 4, 3, "cpus=1");
+	assign(0, 0, 2);
+	assign(1, 2, 1);
+	assign(2, 3, 1);
+	assign(3, 4, 3);
+	turn();
+	cr_assert_eq(n_running, 4);
+	cr_assert_eq(running[2]->key.task, 4);
+	cr_assert_eq(running[3]->key.task, 5); /* the last waits for a cpu */
+	end_first(0);
+	turn();
+	cr_assert_eq(n_running, 5);
+	cr_assert_eq(running[3]->key.task, 2);
+	cr_assert_eq(running[4]->key.task, 3);
+	while (n_running > 0) {
+		end_first(0);
+		turn();
+	}
+	cr_assert_eq(queue_running(q) + queue_waiting(q), 0);
+	expect_done(7);
 }
 
 Test(task_queue, ends_of_a_turn_travel_together)
