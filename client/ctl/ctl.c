@@ -267,6 +267,15 @@ static int run(struct ctl *c)
 	return status;
 }
 
+/* In a command line that could not be read to its end: whoever parses our output is told in its form. */
+static int asks_for_json(char **argv)
+{
+	for (; *argv != NULL && strcmp(*argv, "--") != 0; argv++)
+		if (strcmp(*argv, "--json") == 0)
+			return 1;
+	return 0;
+}
+
 int ctl_main(int argc, char **argv)
 {
 	struct ctl c = {0};
@@ -277,6 +286,7 @@ int ctl_main(int argc, char **argv)
 	log_set_level(LOG_ERROR); /* a library that warns in passing would spoil the output */
 	buf_init(&error, 0);
 	if (cli_parse(&c.cli, argc, argv, &error) != SC_OK) {
+		c.json = argc > 0 && asks_for_json(argv + 1);
 		c.color_err = isatty(STDERR_FILENO);
 		status = ctl_usage(&c, "%s", buf_str(&error));
 	} else {

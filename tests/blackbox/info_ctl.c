@@ -156,6 +156,26 @@ Test(info_ctl, filters_and_sections)
 	run_free(&r);
 }
 
+Test(info_ctl, mistakes_in_the_command_line_are_json_as_well)
+{
+	static const char *const lines[][5] = {{"--json", "bogus"},
+					       {"--json", "job"},
+					       {"--json", "job", "show"},
+					       {"job", "lits", "--json"},
+					       {"job", "show", "--bogus", "--json"}};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct run r = cluster_ctl_args(c, lines[i]);
+		json_t *o = parse(r.out);
+
+		cr_expect_eq(r.status, 2);
+		cr_expect_str_eq(json_string_value(json_object_get(o, "code")), "USAGE");
+		cr_expect_not_null(json_string_value(json_object_get(o, "error")));
+		json_decref(o);
+		run_free(&r);
+	}
+}
+
 /* ---- watching --------------------------------------------------------------------------------------------------- */
 
 static struct proc *watch(void)
