@@ -82,11 +82,16 @@ static void tune_socket(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof(tries));
 }
 
-static void file_input_end(struct conn *c)
+void conn_forget_file(struct conn *c)
 {
 	if (c->file_in.fd >= 0)
 		close(c->file_in.fd);
 	c->file_in.fd = -1;
+}
+
+static void file_input_end(struct conn *c)
+{
+	conn_forget_file(c);
 	c->file_in.got = NULL;
 }
 

@@ -97,6 +97,9 @@ sc_err conn_receive_file(struct conn *c, int fd, uint64_t offset, uint64_t n_byt
 /* The same for bytes nobody wants any more. */
 sc_err conn_skip(struct conn *c, uint64_t n_bytes);
 
+/* What is still to come for the file goes nowhere; got is called as if it had. */
+void conn_forget_file(struct conn *c);
+
 /* Queue an error message; request 0 when it is not about one. */
 void conn_send_error(struct conn *c, uint64_t request, sc_err code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -197,6 +197,8 @@ static void leave_peer(struct input_fetch *x)
 {
 	struct fetcher *f = x->fetcher;
 
+	if (x->peer->conn != NULL && x->peer->raw_id == x->id)
+		conn_forget_file(x->peer->conn); /* or it would go on writing where another holder's bytes go */
 	TAILQ_REMOVE(&x->peer->asked, x, link);
 	HASH_DELETE(hh_id, f->by_id, x);
 	count_asked(f, 0);
@@ -272,7 +274,7 @@ static int move_on(struct input_fetch *x)
 	to = next_holder(x);
 	if (to == NULL)
 		return 0;
-	if (x->phase == PHASE_ASKED) {
+	if (x->peer != NULL) {
 		leave_peer(x);
 		TAILQ_INSERT_HEAD(&f->waiting, x, link);
 	}
@@ -345,6 +347,10 @@ static void peer_rest(struct peer *p)
 		deadline_clear(p->fetcher->deadlines, &p->silence);
 }
 
+/*
+ * Not of every message: only what brings a fetch further counts, or a holder could keep it waiting for ever with
+ * answers nobody has asked for.
+ */
 static void peer_heard(struct peer *p)
 {
 	p->heard_us = loop_now_us(p->fetcher->loop);
@@ -582,6 +588,8 @@ static void count_received(struct input_fetch *x, uint64_t n)
 {
 	x->got_bytes += n;
 	x->fetcher->received_bytes += n;
+	if (n > 0)
+		peer_heard(x->peer);
 }
 
 /* Bytes of x have been written to its file. */
@@ -591,9 +599,11 @@ static void raw_got(struct conn *c, uint64_t n_bytes, sc_err err, void *arg)
 	struct input_fetch *x = by_id(p->fetcher, p->raw_id);
 
 	(void)c;
-	peer_heard(p);
-	if (x == NULL || x->peer != p)
-		return; /* given up meanwhile */
+	if (x == NULL || x->peer != p) { /* given up meanwhile; the others' bytes come behind what was asked for */
+		if (n_bytes > 0)
+			peer_heard(p);
+		return;
+	}
 	if (err != SC_OK) {
 		fetch_error(x, err);
 		return;
@@ -609,7 +619,7 @@ static void raw_got(struct conn *c, uint64_t n_bytes, sc_err err, void *arg)
 static sc_err take_raw(struct peer *p, const struct msg_data_raw *m)
 {
 	struct input_fetch *x = by_id(p->fetcher, m->request);
-	int fd = -1;
+	int fd = -1, is_next;
 	sc_err err = SC_OK;
 
 	p->raw_id = 0;
@@ -618,15 +628,16 @@ static sc_err take_raw(struct peer *p, const struct msg_data_raw *m)
 			err = begin(x, m->total_bytes);
 		else if (m->total_bytes != x->total_bytes)
 			err = SC_MALFORMED;
-		if (err == SC_OK &&
-		    (m->offset != x->got_bytes || m->n_bytes > x->total_bytes - x->got_bytes || x->fd < 0))
+		is_next = m->offset == x->got_bytes; /* else it answers a request that was repeated */
+		if (err == SC_OK && is_next &&
+		    (m->n_bytes == 0 || m->n_bytes > x->total_bytes - x->got_bytes || x->fd < 0))
 			err = SC_MALFORMED;
-		if (err == SC_OK) {
+		if (err != SC_OK) {
+			fetch_error(x, err);
+		} else if (is_next) {
 			fd = x->fd;
 			p->raw_id = x->id;
 			x->part_bytes = RAW_BYTES;
-		} else {
-			fetch_error(x, err);
 		}
 	}
 	if (fd >= 0)
@@ -685,6 +696,7 @@ static sc_err peer_welcomed(struct peer *p, struct conn *c, const struct msg *m)
 		return SC_OK;
 	}
 	p->is_welcome = 1;
+	peer_heard(p);
 	TAILQ_FOREACH (x, &p->asked, link) {
 		ask_parts(x);
 	}
@@ -697,7 +709,6 @@ static sc_err peer_message(struct conn *c, const struct msg *m, void *arg)
 	struct fetcher *f = p->fetcher;
 	struct input_fetch *x;
 
-	peer_heard(p);
 	if (!p->is_welcome)
 		return peer_welcomed(p, c, m);
 	if (m->type == MSG_data_part) {
