@@ -18,7 +18,11 @@
 struct core;
 struct worker;
 
-#define COPIES_MAX 16u /* of a result, besides the first holder's: enough to fetch from, few enough to walk */
+/*
+ * Of a result, besides the first holder's.  A worker whose copy is refused drops it, and fetches again what it needs
+ * again: so it is many, and only what somebody claims without end is refused.
+ */
+#define COPIES_MAX 1000u
 
 /* A copy at one worker. */
 struct replica {

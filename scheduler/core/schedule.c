@@ -250,7 +250,7 @@ static void find_holders(const struct core *c, const struct job *j, uint32_t tas
 		h->total += i->result_bytes;
 		count_holder(h, i->holder, i->result_bytes);
 		r = replica_first(c, j, input);
-		for (uint32_t k = 0; r != NULL && k < COPIES_MAX; k++, r = LIST_NEXT(r, of_result))
+		for (uint32_t k = 0; r != NULL && k < HOLDERS_LOOKED_AT; k++, r = LIST_NEXT(r, of_result))
 			count_holder(h, r->worker, i->result_bytes);
 	}
 }

@@ -1,4 +1,5 @@
 /* replica.c - results held more than once: lost holders, placement, workers that drain or are short of memory. */
+#include "scheduler/core/replica.h"
 #include "tests/unit/scheduler/core/world.h"
 
 static struct world w;
@@ -138,19 +139,19 @@ Test(replica, a_paused_worker_gets_nothing_until_it_goes_on)
 
 Test(replica, copies_beyond_what_is_of_use_are_refused)
 {
-	uint32_t who[40];
+	static uint32_t who[2 * COPIES_MAX];
 
 	copy_to_b();
-	for (int i = 0; i < 20; i++) {
-		char name[8];
+	for (unsigned i = 0; i < COPIES_MAX + 4; i++) {
+		char name[16];
 
-		snprintf(name, sizeof(name), "w%d", i);
+		snprintf(name, sizeof(name), "w%u", i);
 		cr_assert_eq(core_replica_added(w.core, world_worker(&w, name, "cpus=1"), j, 0, 1000, 0), SC_OK);
 	}
 	world_check(&w);
-	cr_expect_eq(core_holders(w.core, j, 0, who, 40), 17, "the first holder and sixteen more");
+	cr_expect_eq(core_holders(w.core, j, 0, who, 2 * COPIES_MAX), COPIES_MAX + 1, "the first holder and those");
 	cr_expect_eq(world_count(&w, ACTION_DROP_COPY), 5);
 	world_lose(&w, b);
 	cr_assert_eq(core_replica_added(w.core, world_worker(&w, "late", "cpus=1"), j, 0, 1000, 0), SC_OK);
-	cr_expect_eq(core_holders(w.core, j, 0, who, 40), 17, "there was place for one more");
+	cr_expect_eq(core_holders(w.core, j, 0, who, 2 * COPIES_MAX), COPIES_MAX + 1, "there was place for one more");
 }
