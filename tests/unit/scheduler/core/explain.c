@@ -56,7 +56,7 @@ Test(explain, what_each_worker_lacks_for_each_alternative)
 	says(&w, j, 0, "\n  w1 has gpu=0, it needs 1\n    or, alternative 2: it does not have label zone=c");
 	says(&w, j, 0, "\n    or, alternative 3: it has memory=1GiB, it needs 2GiB\n  w2");
 	for (int i = 3; i <= 8; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "w%d", i);
 		world_worker(&w, name, "cpus=1");

@@ -182,7 +182,7 @@ Test(share, two_gangs_never_wait_for_each_other)
 
 	world_init(&w);
 	for (int i = 0; i < 4; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "w%d", i);
 		world_worker(&w, name, "cpus=1");
@@ -242,7 +242,7 @@ Test(share, a_gang_is_called_back_once)
 
 	world_init(&w);
 	for (int i = 0; i < 5; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "w%d", i);
 		world_worker(&w, name, "cpus=1");
