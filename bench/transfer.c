@@ -4,7 +4,8 @@
  *
  * The result is made by a task that only the first worker can run; the time is that of a job of one task, which does
  * nothing with its input, that only the second can run.  So all that lies between is in it: scheduling, starting the
- * task, the file the result is in.  The bare connection is written from and read into memory that is used again.
+ * task, the file the result is in.  The bare connection is written from and read into memory that is used again; once
+ * more, what was read is also written to a file beside those of the workers, because a result has to be somewhere.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,8 +33,8 @@ static int failed(const char *what)
 	return -1;
 }
 
-/* Write n bytes to a descriptor, or read as many. */
-static int pass(int fd, uint64_t n, int writes)
+/* Write n bytes to a descriptor, or read as many and keep them in a file, unless that is -1. */
+static int pass(int fd, uint64_t n, int writes, int keep)
 {
 	char *block = mem_calloc(1, BLOCK_BYTES);
 	ssize_t done = 1;
@@ -42,6 +43,8 @@ static int pass(int fd, uint64_t n, int writes)
 		size_t some = n < BLOCK_BYTES ? (size_t)n : BLOCK_BYTES;
 
 		done = writes ? write(fd, block, some) : read(fd, block, some);
+		if (done > 0 && keep >= 0 && write(keep, block, (size_t)done) != done)
+			break;
 		n -= done > 0 ? (uint64_t)done : 0;
 	}
 	mem_free(block);
@@ -68,25 +71,33 @@ static int tcp_pair(int fds[2])
 	return error;
 }
 
-static int bare(uint64_t n_bytes, uint64_t *us)
+/* spool: what comes is kept in a file there; NULL: it is not kept. */
+static int bare(uint64_t n_bytes, const char *spool, uint64_t *us)
 {
 	uint64_t start;
-	int fds[2], status = 1;
+	int fds[2], status = 1, keep = -1;
 	pid_t pid;
 
+	if (spool != NULL) {
+		keep = open(spool, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+		if (keep < 0)
+			return failed(spool);
+	}
 	if (tcp_pair(fds) != 0)
 		return failed("a pair of sockets");
 	start = clock_monotonic_us();
 	pid = fork();
 	if (pid == 0) {
 		close(fds[1]);
-		_exit(pass(fds[0], n_bytes, 1) == 0 ? 0 : 1);
+		_exit(pass(fds[0], n_bytes, 1, -1) == 0 ? 0 : 1);
 	}
 	close(fds[0]);
-	if (pid < 0 || pass(fds[1], n_bytes, 0) != 0)
+	if (pid < 0 || pass(fds[1], n_bytes, 0, keep) != 0)
 		status = -1;
 	*us = clock_monotonic_us() - start;
 	close(fds[1]);
+	if (keep >= 0)
+		close(keep);
 	if (pid > 0 && waitpid(pid, NULL, 0) != pid)
 		status = -1;
 	return status > 0 ? 0 : failed("the bare connection");
@@ -173,7 +184,8 @@ static int ours(struct bench_cluster *c, uint64_t n_bytes, uint64_t *us)
 static int run(const struct scenario *s)
 {
 	uint64_t n_bytes = param(s, "mib") << 20, rounds = param(s, "rounds");
-	uint64_t our_us[ROUNDS_MAX], bare_us[ROUNDS_MAX], ratio[ROUNDS_MAX];
+	uint64_t our_us[ROUNDS_MAX], bare_us[ROUNDS_MAX], kept_us[ROUNDS_MAX], ratio[ROUNDS_MAX],
+		ratio_kept[ROUNDS_MAX];
 	double mib = (double)param(s, "mib");
 	struct bench_cluster c;
 	int bad = 0;
@@ -184,21 +196,28 @@ static int run(const struct scenario *s)
 	if (bench_cluster_start(&c, 2, 2) != 0)
 		return 1;
 	for (uint64_t i = 0; i < rounds && !bad; i++) {
-		bad = bare(n_bytes, &bare_us[i]) != 0 || ours(&c, n_bytes, &our_us[i]) != 0;
-		if (!bad)
-			ratio[i] = bare_us[i] * 1000000 / our_us[i];
+		bad = bare(n_bytes, NULL, &bare_us[i]) != 0 || ours(&c, n_bytes, &our_us[i]) != 0 ||
+		      bare(n_bytes, param_text(s, "spool"), &kept_us[i]) != 0;
+		if (bad)
+			break;
+		ratio[i] = bare_us[i] * 1000000 / our_us[i];
+		ratio_kept[i] = kept_us[i] * 1000000 / our_us[i];
 	}
 	bench_cluster_stop(&c);
 	if (bad)
 		return 1;
 	sort_u64(our_us, rounds);
 	sort_u64(bare_us, rounds);
+	sort_u64(kept_us, rounds);
 	sort_u64(ratio, rounds);
+	sort_u64(ratio_kept, rounds);
 	emit(s, "mib_per_s", mib * US_PER_S / quantile(our_us, rounds, 0.5), "MiB/s");
 	emit(s, "bare_mib_per_s", mib * US_PER_S / quantile(bare_us, rounds, 0.5), "MiB/s");
 	emit(s, "ratio", quantile(ratio, rounds, 0.5) / 1e6, "1");
 	emit(s, "ratio_min", quantile(ratio, rounds, 0.0) / 1e6, "1");
 	emit(s, "ratio_max", quantile(ratio, rounds, 1.0) / 1e6, "1");
+	emit(s, "bare_kept_mib_per_s", mib * US_PER_S / quantile(kept_us, rounds, 0.5), "MiB/s");
+	emit(s, "ratio_kept", quantile(ratio_kept, rounds, 0.5) / 1e6, "1");
 	return 0;
 }
 
