@@ -5,10 +5,11 @@
 
 BIN is where sched-bench is.  Every line of JSON goes to build/bench/graph.jsonl.  Takes about two minutes.
 """
-import json
 import os
-import subprocess
 import sys
+
+import series
+from series import head, row
 
 KEEP = "build/bench/graph.jsonl"
 ROUNDS = 5
@@ -51,22 +52,7 @@ AGENTS = ["independent-1m", "merge-100k", "tree-15", "groupby-1440-1s-1h"]
 
 
 def run(bench, graph, *params):
-    """One run; {metric: value}."""
-    argv = [bench, "graph", "--graph", graph, "--rounds", str(ROUNDS), *map(str, params)]
-    print("  ".join(argv[1:]), file=sys.stderr, flush=True)
-    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
-    with open(KEEP, "a", encoding="utf-8") as keep:
-        keep.write(done.stdout)
-    return {line["metric"]: line["value"] for line in map(json.loads, done.stdout.splitlines())}
-
-
-def row(*cells):
-    print("| " + " | ".join(str(c) for c in cells) + " |", flush=True)
-
-
-def head(*cells):
-    row(*cells)
-    row(*("---" for _ in cells))
+    return series.run(KEEP, [bench, "graph", "--graph", graph, "--rounds", str(ROUNDS), *map(str, params)])
 
 
 def table(bench):
@@ -97,7 +83,6 @@ def agents(bench):
 
 def main():
     bench = os.path.join(sys.argv[1], "sched-bench")
-    os.makedirs(os.path.dirname(KEEP), exist_ok=True)
     for part in sys.argv[2:] or ["table", "growth", "agents"]:
         {"table": table, "growth": growth, "agents": agents}[part](bench)
         print(flush=True)

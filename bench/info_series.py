@@ -6,31 +6,18 @@
 BIN is where sched-bench is.  Every line of JSON goes to build/bench/info.jsonl.  Takes about ten minutes; nothing else
 should run meanwhile.
 """
-import json
 import os
-import subprocess
 import sys
+
+import series
+from series import head, row
 
 KEEP = "build/bench/info.jsonl"
 
 
 def run(bench, env=None, **params):
-    """One run; {metric: value}."""
-    argv = [bench, "info"] + [x for k, v in params.items() for x in ("--" + k.replace("_", "-"), str(v))]
-    print("  ".join(argv[1:]), file=sys.stderr, flush=True)
-    done = subprocess.run(argv, stdout=subprocess.PIPE, env={**os.environ, **(env or {})}, text=True, check=True)
-    with open(KEEP, "a", encoding="utf-8") as keep:
-        keep.write(done.stdout)
-    return {line["metric"]: line["value"] for line in map(json.loads, done.stdout.splitlines())}
-
-
-def row(*cells):
-    print("| " + " | ".join(str(c) for c in cells) + " |", flush=True)
-
-
-def head(*cells):
-    row(*cells)
-    row(*("---" for _ in cells))
+    return series.run(KEEP, [bench, "info"] + [x for k, v in params.items()
+                                               for x in ("--" + k.replace("_", "-"), str(v))], env)
 
 
 def cpu(m):
@@ -98,7 +85,6 @@ def growth(bench):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    os.makedirs(os.path.dirname(KEEP), exist_ok=True)
     parts = {"scenarios": scenarios, "growth": growth}
     for name in sys.argv[2:] or parts:
         parts[name](os.path.join(sys.argv[1], "sched-bench"))
