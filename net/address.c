@@ -129,17 +129,25 @@ void address_of_peer(int fd, char *out, size_t cap)
 
 int address_is_local(int fd)
 {
-	struct sockaddr_storage sa = {0};
-	socklen_t len = sizeof(sa);
+	struct sockaddr_storage peer = {0}, own = {0};
+	socklen_t peer_len = sizeof(peer), own_len = sizeof(own);
 
-	if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0)
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&own, &own_len) != 0)
 		return 0;
-	if (sa.ss_family == AF_UNIX)
+	if (peer.ss_family == AF_UNIX)
 		return 1;
-	if (sa.ss_family == AF_INET)
-		return ntohl(((struct sockaddr_in *)&sa)->sin_addr.s_addr) >> 24 == 127;
-	if (sa.ss_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&sa)->sin6_addr);
+	if (peer.ss_family == AF_INET && own.ss_family == AF_INET) {
+		uint32_t from = ((struct sockaddr_in *)&peer)->sin_addr.s_addr;
+
+		return ntohl(from) >> 24 == 127 || from == ((struct sockaddr_in *)&own)->sin_addr.s_addr;
+	}
+	if (peer.ss_family == AF_INET6 && own.ss_family == AF_INET6) {
+		const struct in6_addr *from = &((struct sockaddr_in6 *)&peer)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(from) ||
+		       IN6_ARE_ADDR_EQUAL(from, &((struct sockaddr_in6 *)&own)->sin6_addr);
+	}
 	return 0;
 }
 

@@ -27,7 +27,7 @@ void address_show(const struct sockaddr *sa, socklen_t len, char *out, size_t ca
 void address_of_socket(int fd, char *out, size_t cap);
 void address_of_peer(int fd, char *out, size_t cap);
 
-/* Whether both ends are on this machine: a unix socket or a loopback address. */
+/* Whether both ends are on this machine: a unix socket, a loopback address, or one address on both sides. */
 int address_is_local(int fd);
 
 /*

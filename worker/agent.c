@@ -181,7 +181,7 @@ static sc_err on_welcome(struct conn *c, const char *data_secret, const char **d
 	sc_err err;
 
 	data_server_set_secret(a->data_server, data_secret);
-	err = data_server_listen(a->data_server, conn_fd(c), &a->spool, error);
+	err = data_server_listen(a->data_server, conn_fd(c), error);
 	*data_address = data_server_address(a->data_server);
 	fetcher_identify(a->fetcher, data_secret, *data_address);
 	return err;
@@ -399,6 +399,7 @@ static sc_err make_queue(struct agent *a)
 		.parallel = (size_t)o->worker_fetch_parallel,
 		.timeout_us = o->worker_fetch_timeout,
 		.memory_bytes = o->worker_output_memory,
+		.share_files = strcmp(o->worker_share_files, "yes") == 0,
 		.limits = {(uint32_t)o->net_max_frame, (size_t)o->net_output_limit, (size_t)o->net_output_hard_limit},
 		.compress_min_bytes = (size_t)o->net_compress_min,
 		.settled = on_settled,
@@ -479,7 +480,7 @@ static sc_err make_parts(struct agent *a)
 	if (err == SC_OK)
 		err = make_queue(a);
 	if (err == SC_OK)
-		err = data_server_new(a->loop, a->store, &a->settings->options, &a->data_server);
+		err = data_server_new(a->loop, a->store, &a->spool, &a->settings->options, &a->data_server);
 	if (err == SC_OK)
 		err = sweeper_new(a->watch, &a->sweeper);
 	if (err == SC_OK)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/server.h"
+#include "worker/share.h"
 
 #define PART_BYTES	 ((uint64_t)1024 * 1024)
 #define RAW_BYTES	 ((uint64_t)64 * 1024 * 1024) /* sent as they are, behind a frame, at a time */
@@ -29,6 +30,7 @@ struct data_peer {
 struct data_server {
 	struct loop *loop;
 	struct store *store;
+	const struct spool *spool;
 	const struct options *options;
 	struct server *server;
 	char secret[129];
@@ -57,7 +59,8 @@ static const char *secret_of(const char *role, void *arg)
 	return strcmp(role, ROLE_PEER) == 0 && d->secret[0] != '\0' ? d->secret : NULL;
 }
 
-sc_err data_server_new(struct loop *l, struct store *s, const struct options *o, struct data_server **out)
+sc_err data_server_new(struct loop *l, struct store *s, const struct spool *spool, const struct options *o,
+		       struct data_server **out)
 {
 	struct data_server *d = mem_calloc(1, sizeof(*d));
 	struct server_config config = {
@@ -75,6 +78,7 @@ sc_err data_server_new(struct loop *l, struct store *s, const struct options *o,
 		return SC_NOMEM;
 	d->loop = l;
 	d->store = s;
+	d->spool = spool;
 	d->options = o;
 	TAILQ_INIT(&d->peers);
 	d->part_bytes = smaller(PART_BYTES, smaller(o->net_max_frame, o->net_output_hard_limit) / 2);
@@ -141,7 +145,7 @@ static void make_reachable(char address[ADDRESS_MAX], int scheduler_fd)
 	}
 }
 
-sc_err data_server_listen(struct data_server *d, int scheduler_fd, const struct spool *spool, struct buf *error)
+sc_err data_server_listen(struct data_server *d, int scheduler_fd, struct buf *error)
 {
 	char address[SPOOL_PATH_MAX + 32];
 	sc_err err;
@@ -153,7 +157,7 @@ sc_err data_server_listen(struct data_server *d, int scheduler_fd, const struct 
 	} else {
 		any_port_of(scheduler_fd, address, sizeof(address));
 		if (is_unix(address))
-			snprintf(address, sizeof(address), "unix://%s/data.sock", spool->dir);
+			snprintf(address, sizeof(address), "unix://%s/data.sock", d->spool->dir);
 	}
 	errno = 0;
 	err = server_listen(d->server, address, d->address, sizeof(d->address));
@@ -257,6 +261,17 @@ static int answer_raw(struct data_peer *p, const struct msg_data_get *get, const
 	return 1;
 }
 
+/* Who is on this machine takes a file as it is; 0: it has to be sent. */
+static int answer_link(struct data_peer *p, const struct msg_data_get *get, const struct blob *b)
+{
+	const struct data_server *d = p->server;
+	struct msg_data_link m = {.request = get->request};
+
+	return get->link != 0 && strcmp(d->options->worker_share_files, "yes") == 0 && conn_is_local(p->conn) &&
+	       b->bytes >= RAW_MIN_BYTES && share_give(d->spool, b, &m) == SC_OK &&
+	       conn_send(p->conn, MSG_data_link, &m) == SC_OK;
+}
+
 static void answer(struct data_peer *p, const struct msg_data_get *get)
 {
 	struct data_server *d = p->server;
@@ -270,7 +285,7 @@ static void answer(struct data_peer *p, const struct msg_data_get *get)
 		not_held(p, get, "is not held here");
 		return;
 	}
-	if (answer_raw(p, get, b))
+	if (answer_link(p, get, b) || answer_raw(p, get, b))
 		return;
 	got = blob_read(b, get->offset, d->part, (size_t)n);
 	if (got < 0 || (got == 0 && n > 0 && get->offset < b->bytes)) {

@@ -19,7 +19,8 @@
 struct data_server;
 
 /* Not listening yet.  Borrows all.  SC_NOMEM. */
-sc_err data_server_new(struct loop *l, struct store *s, const struct options *o, struct data_server **out);
+sc_err data_server_new(struct loop *l, struct store *s, const struct spool *spool, const struct options *o,
+		       struct data_server **out);
 void data_server_free(struct data_server *d); /* closes its connections; NULL is fine */
 
 /* The secret peers have to show from now on. */
@@ -29,7 +30,7 @@ void data_server_set_secret(struct data_server *d, const char *secret);
  * Listen, once: later calls do nothing.  scheduler_fd is the connection to the scheduler, from which the address is
  * taken unless worker.data-listen gives one.  Errors as server_listen(), with *error naming the address.
  */
-sc_err data_server_listen(struct data_server *d, int scheduler_fd, const struct spool *spool, struct buf *error);
+sc_err data_server_listen(struct data_server *d, int scheduler_fd, struct buf *error);
 
 /* Where it listens, as others reach it; "" before. */
 const char *data_server_address(const struct data_server *d);

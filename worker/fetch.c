@@ -6,7 +6,8 @@
  * carry the number of their fetch: an answer to one that was given up meanwhile finds nobody and is dropped.
  *
  * A large input goes into a file without passing through our memory: the holder sends the bytes behind a frame, the
- * connection moves them (conn_receive_file) and tells the peer how many have come.
+ * connection moves them (conn_receive_file) and tells the peer how many have come.  From a holder on this machine it
+ * is not even that: it names its file, which gets a second name here (worker/share.h).
  */
 #include "worker/fetch.h"
 
@@ -22,6 +23,7 @@
 #include "base/mem.h"
 #include "net/address.h"
 #include "net/handshake.h"
+#include "worker/share.h"
 
 #define PART_BYTES     ((uint64_t)1024 * 1024)
 #define PARTS_AHEAD    4u
@@ -55,6 +57,7 @@ struct input_fetch {
 	uint64_t asked_bytes;
 	uint64_t got_bytes;
 	int has_total; /* the holder said it */
+	int asks_link; /* an answer to that is to come before anything else is asked for */
 	struct buf memory;
 	int fd; /* of the file of a large one; -1: none */
 	char *path;
@@ -69,6 +72,7 @@ struct peer {
 	char address[ADDRESS_MAX];
 	struct conn *conn;
 	int is_welcome;
+	int no_links;	   /* a file it named was not to be had */
 	uint64_t raw_id;   /* the fetch whose bytes come as they are; 0: none */
 	uint64_t heard_us; /* when it was heard of last */
 	struct fetch_list asked;
@@ -282,6 +286,7 @@ static int move_on(struct input_fetch *x)
 	x->holder = to;
 	x->asked_bytes = x->got_bytes;
 	x->part_bytes = PART_BYTES;
+	x->asks_link = 0;
 	x->id = ++f->last_id;
 	loop_wake(f->loop); /* this may be the end of a turn */
 	return 1;
@@ -454,12 +459,23 @@ static void peer_closed(struct conn *c, sc_err why, const char *text, void *arg)
 
 /* ---- asking --------------------------------------------------------------------------------------------------- */
 
+/* Whether the holder may name a file instead of sending it: then that is asked first, and nothing in advance. */
+static int may_link(const struct input_fetch *x)
+{
+	return x->fetcher->config.share_files && x->asked_bytes == 0 && !x->has_total && !x->peer->no_links &&
+	       conn_is_local(x->peer->conn);
+}
+
 static void ask_parts(struct input_fetch *x)
 {
 	/* what a holder sends as it is goes into a file: not before it is known that this one does */
 	int raw = x->total_bytes > x->fetcher->config.memory_bytes;
 	unsigned ahead = x->part_bytes > PART_BYTES ? RAW_AHEAD : PARTS_AHEAD;
 
+	if (raw && may_link(x))
+		x->asks_link = 1;
+	else if (x->asks_link)
+		return;
 	while (x->asked_bytes < x->total_bytes && x->asked_bytes - x->got_bytes < ahead * x->part_bytes) {
 		struct msg_data_get m = {
 			.request = x->id,
@@ -469,6 +485,7 @@ static void ask_parts(struct input_fetch *x)
 			.offset = x->asked_bytes,
 			.max_bytes = x->part_bytes,
 			.raw = (uint64_t)raw,
+			.link = (uint64_t)x->asks_link,
 		};
 
 		if (conn_send(x->peer->conn, MSG_data_get, &m) != SC_OK)
@@ -476,6 +493,8 @@ static void ask_parts(struct input_fetch *x)
 		x->asked_bytes += x->part_bytes;
 		if (x->asked_bytes > x->total_bytes)
 			x->asked_bytes = x->total_bytes;
+		if (x->asks_link)
+			return;
 	}
 }
 
@@ -520,6 +539,7 @@ static sc_err begin(struct input_fetch *x, uint64_t total_bytes)
 	char path[SPOOL_PATH_MAX];
 
 	x->has_total = 1;
+	x->asks_link = 0;
 	x->total_bytes = total_bytes;
 	if (total_bytes <= x->fetcher->config.memory_bytes)
 		return SC_OK;
@@ -559,9 +579,10 @@ static sc_err make_result(struct input_fetch *x)
 
 	if (err != SC_OK)
 		return err;
-	if (x->fd < 0)
+	if (x->path == NULL)
 		return result_take_buf(x->result, (enum stream)stream_of(x), &x->memory);
-	close(x->fd);
+	if (x->fd >= 0)
+		close(x->fd);
 	x->fd = -1;
 	err = result_take_file(x->result, (enum stream)stream_of(x), BLOB_FILE, x->path, x->total_bytes);
 	mem_free(x->path);
@@ -645,6 +666,35 @@ static sc_err take_raw(struct peer *p, const struct msg_data_raw *m)
 	return conn_skip(p->conn, m->n_bytes);
 }
 
+/* The holder's file gets a name of ours; where that does not work, the bytes are asked for. */
+static void take_link(struct input_fetch *x, const struct msg_data_link *m)
+{
+	char path[SPOOL_PATH_MAX];
+	sc_err err;
+
+	if (!x->asks_link)
+		return; /* nobody asked */
+	x->asks_link = 0;
+	peer_heard(x->peer);
+	err = share_take(x->fetcher->spool, m, path);
+	if (err == SC_OK) {
+		x->path = mem_strdup(path);
+		if (x->path == NULL) {
+			unlink(path);
+			fetch_error(x, SC_NOMEM);
+			return;
+		}
+		x->total_bytes = x->got_bytes = m->total_bytes;
+		x->has_total = 1;
+		fetch_complete(x);
+		return;
+	}
+	log_debug("fetch", "not-linked", "holder=%s error=%s", x->peer->address, sc_err_name(err));
+	x->peer->no_links = 1;
+	x->asked_bytes = 0;
+	ask_parts(x);
+}
+
 static void take_part(struct input_fetch *x, const struct msg_data_part *m)
 {
 	sc_err err = SC_OK;
@@ -720,6 +770,10 @@ static sc_err peer_message(struct conn *c, const struct msg *m, void *arg)
 
 		if (err != SC_OK)
 			return err;
+	} else if (m->type == MSG_data_link) {
+		x = by_id(f, m->u.data_link.request);
+		if (x != NULL && x->peer == p)
+			take_link(x, &m->u.data_link);
 	} else if (m->type == MSG_error && m->u.error.request != 0) {
 		x = by_id(f, m->u.error.request);
 		if (x != NULL && x->peer == p)

@@ -21,6 +21,7 @@ struct fetch_config {
 	size_t parallel;
 	uint64_t timeout_us;   /* a holder that sends nothing for this long is given up */
 	uint64_t memory_bytes; /* inputs up to this size are put into memory, larger ones into a file */
+	int share_files;       /* a file of a holder on this machine is not copied (worker/share.h) */
 	struct conn_limits limits;
 	size_t compress_min_bytes;
 	/* An input that was coming is here or, with input->failed set, is not to be had: there, or for want of

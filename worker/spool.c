@@ -30,7 +30,7 @@ static sc_err absolute_parent(const char *parent, char out[SPOOL_DIR_MAX], struc
 		buf_printf(error, "worker.spool-dir: cannot use directory %s: %s", parent, strerror(errno));
 		return SC_INVALID;
 	}
-	n = snprintf(out, SPOOL_DIR_MAX, "%s/sched-worker-XXXXXX", real);
+	n = snprintf(out, SPOOL_DIR_MAX, "%s/" SPOOL_DIR_PREFIX "XXXXXX", real);
 	free(real);
 	if (n >= SPOOL_DIR_MAX) {
 		buf_printf(error, "worker.spool-dir: the path of %s is too long", parent);

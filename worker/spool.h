@@ -12,8 +12,9 @@
 #include "base/buf.h"
 #include "proto/sched_error.h"
 
-#define SPOOL_DIR_MAX  3072
-#define SPOOL_PATH_MAX (SPOOL_DIR_MAX + 64)
+#define SPOOL_DIR_PREFIX "sched-worker-"
+#define SPOOL_DIR_MAX	 3072
+#define SPOOL_PATH_MAX	 (SPOOL_DIR_MAX + 64)
 
 struct spool {
 	char dir[SPOOL_DIR_MAX]; /* absolute */

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "tests/support/proc.h"
 #include "tests/support/raw.h"
 #include "tests/support/turns.h"
+#include "worker/share.h"
 
 #define MEMORY	 1000u /* what is larger goes into a file */
 #define SOON_US	 ((uint64_t)400000)
@@ -24,7 +26,7 @@ static struct spool spool;
 static struct store *store;
 static struct fetcher *fetcher;
 static struct input in;
-static int n_settled;
+static int n_settled, share_files;
 
 /* ---- the world -------------------------------------------------------------------------------------------------- */
 
@@ -64,7 +66,7 @@ static void begin(void)
 	cr_assert_eq(store_new(&(struct store_config){.spool = &spool, .memory_bytes = MEMORY}, &store), SC_OK);
 	listen_at(&a);
 	listen_at(&b);
-	n_settled = 0;
+	n_settled = share_files = 0;
 	buf_fini(&error);
 }
 
@@ -91,6 +93,7 @@ static void want(uint64_t bytes, uint64_t timeout_us)
 	struct fetch_config config = {.parallel = 4,
 				      .timeout_us = timeout_us,
 				      .memory_bytes = MEMORY,
+				      .share_files = share_files,
 				      .limits = conn_limits_default,
 				      .settled = on_settled};
 
@@ -118,6 +121,8 @@ static const struct msg *expect(struct holder *h, msg_type type)
 	return raw_expect(h->raw, type);
 }
 
+static uint64_t asked_link; /* by the first request */
+
 /* As far as the first request, whose number it returns. */
 static uint64_t let_in(struct holder *h, uint64_t offset)
 {
@@ -130,6 +135,7 @@ static uint64_t let_in(struct holder *h, uint64_t offset)
 				       .max_frame_bytes = CONN_MAX_FRAME_DEFAULT});
 	m = &expect(h, MSG_data_get)->u.data_get;
 	cr_assert_eq(m->offset, offset);
+	asked_link = m->link;
 	return m->request;
 }
 
@@ -236,4 +242,107 @@ Test(fetch, late_bytes_of_a_slow_holder_are_not_written)
 	expect(&a, MSG_error);
 	send_bytes(&b, 'b', 1000);
 	expect_result('a', 1000, 'b', 2000);
+}
+
+/* ---- files of holders on this machine --------------------------------------------------------------------------- */
+
+static struct spool theirs;
+static char shared_path[SPOOL_PATH_MAX];
+
+/* A file of 3000 times c in the spool of a holder, and the answer that names it. */
+static struct msg_data_link make_shared(uint64_t request, char c)
+{
+	struct blob made = {BLOB_FILE, 3000, shared_path};
+	struct msg_data_link m = {.request = request};
+	char bytes[3000];
+	struct buf error;
+	int fd;
+
+	buf_init(&error, 0);
+	cr_assert_eq(spool_init(&theirs, "", &error), SC_OK, "%s", buf_str(&error));
+	buf_fini(&error);
+	spool_path(&theirs, "output", shared_path);
+	fd = open(shared_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	memset(bytes, c, sizeof(bytes));
+	cr_assert_eq(write(fd, bytes, sizeof(bytes)), (ssize_t)sizeof(bytes));
+	close(fd);
+	cr_assert_eq(share_give(&theirs, &made, &m), SC_OK);
+	return m;
+}
+
+static void remove_shared(void)
+{
+	size_t budget = 100;
+
+	cr_assert_eq(tree_remove(theirs.dir, &budget), SC_OK);
+}
+
+Test(fetch, a_file_of_this_machine_is_not_copied)
+{
+	struct msg_data_link m;
+
+	share_files = 1;
+	want(3000, NEVER_US);
+	m = make_shared(let_in(&a, 0), 's');
+	cr_assert_eq(asked_link, 1);
+	raw_send(a.raw, MSG_data_link, &m);
+	expect_result('s', 3000, 0, 0);
+	cr_assert_eq(fetcher_received_bytes(fetcher), 0);
+	remove_shared();
+	expect_result('s', 3000, 0, 0); /* the name of ours keeps it */
+}
+
+Test(fetch, a_file_that_is_not_to_be_had_is_sent)
+{
+	struct msg_data_link m;
+	const struct msg_data_get *get;
+
+	share_files = 1;
+	want(3000, NEVER_US);
+	m = make_shared(let_in(&a, 0), 's');
+	cr_assert_eq(asked_link, 1);
+	m.inode++;
+	raw_send(a.raw, MSG_data_link, &m);
+	get = &expect(&a, MSG_data_get)->u.data_get;
+	cr_assert_eq(get->link, 0);
+	cr_assert_eq(get->offset, 0);
+	raw_send(a.raw, MSG_data_link, &m); /* nobody asked */
+	announce_raw(&a, get->request, 0, 3000, 3000);
+	send_bytes(&a, 'r', 3000);
+	expect_result('r', 3000, 0, 0);
+	remove_shared();
+}
+
+Test(fetch, a_link_nobody_asked_for_is_passed_over)
+{
+	struct msg_data_link m;
+	uint64_t request;
+
+	want(3000, NEVER_US);
+	request = let_in(&a, 0);
+	cr_assert_eq(asked_link, 0);
+	m = make_shared(request, 's');
+	raw_send(a.raw, MSG_data_link, &m);
+	announce_raw(&a, request, 0, 3000, 3000);
+	send_bytes(&a, 'r', 3000);
+	expect_result('r', 3000, 0, 0);
+	remove_shared();
+}
+
+Test(fetch, a_holder_that_sends_instead_of_naming_a_file_is_asked_on)
+{
+	uint64_t request;
+	char bytes[2000];
+
+	share_files = 1;
+	memset(bytes, 'p', sizeof(bytes));
+	want(3000, NEVER_US);
+	request = let_in(&a, 0);
+	cr_assert_eq(asked_link, 1);
+	raw_send(a.raw, MSG_data_part,
+		 &(struct msg_data_part){.request = request, .total_bytes = 3000, .bytes = {bytes, sizeof(bytes)}});
+	cr_assert_eq(expect(&a, MSG_data_get)->u.data_get.offset, 2000);
+	announce_raw(&a, request, 2000, 3000, 1000);
+	send_bytes(&a, 'r', 1000);
+	expect_result('p', 2000, 'r', 1000);
 }
