@@ -520,8 +520,10 @@ static void deliver_to_worker(struct sim *s, struct sim_worker *w)
 		break;
 	case TO_DROP_COPY:
 		t = find(&w->held, m.job, m.task);
-		if (t != NULL && t->is_copy)
-			take_out(&w->held, t);
+		if (t == NULL || !t->is_copy)
+			break;
+		take_out(&w->held, t);
+		push(s, &w->out, (struct sim_msg){.kind = SAY_DROPPED, .job = m.job, .task = m.task});
 		break;
 	case TO_KEEP:
 		t = find(&w->held, m.job, m.task);

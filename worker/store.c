@@ -513,8 +513,11 @@ void store_drop_copy(struct store *s, uint64_t job, uint32_t task)
 {
 	struct entry *e = find(s, job, task);
 
-	if (e != NULL && e->origin != ORIGIN_OWN)
-		forget(s, e);
+	if (e == NULL || e->origin == ORIGIN_OWN)
+		return;
+	forget(s, e);
+	if (s->config.gone != NULL)
+		s->config.gone(job, task, s->config.arg);
 }
 
 void store_drop_job(struct store *s, uint64_t job)

@@ -107,7 +107,12 @@ uint64_t store_spill(struct store *s, uint64_t n_bytes);
 struct result *store_get(struct store *s, uint64_t job, uint32_t task);
 
 void store_drop(struct store *s, uint64_t job, uint32_t task);
-void store_drop_copy(struct store *s, uint64_t job, uint32_t task); /* unless it was produced here */
+
+/*
+ * Unless it was produced here.  The owner is told when there was one: it may have come, and been told of, after the one
+ * that is meant.
+ */
+void store_drop_copy(struct store *s, uint64_t job, uint32_t task);
 void store_drop_job(struct store *s, uint64_t job);
 void store_clear(struct store *s);
 

@@ -147,6 +147,8 @@ Test(store, copies_make_room)
 	store_drop_copy(s, 1, 5);
 	cr_assert_not_null(store_get(s, 1, 0));
 	cr_assert_null(store_get(s, 1, 5));
+	cr_assert_eq(n_gone, 3, "told, as what is gone may be another than was meant");
+	cr_assert_eq(gone[2], 5);
 	cr_assert_eq(store_spill(s, 1000), store_totals(s)->held_bytes);
 	cr_assert_eq(store_totals(s)->memory_bytes, 0);
 	cr_assert_eq(store_totals(s)->spilled_bytes, store_totals(s)->held_bytes);
