@@ -10,7 +10,7 @@
 #include "scheduler/info_link.h"
 #include "scheduler/namespaces.h"
 
-#define PROBE_TASKS    32u /* from as many workers on */
+#define PROBE_TASKS    8u /* enough to learn from one, when not all workers are quick */
 #define LAG_WINDOW_US  (10u * US_PER_S)
 #define STOP_LINGER_US (200u * US_PER_MS) /* for the last messages to be written */
 

@@ -7,6 +7,8 @@
  * what they have queued.  A worker gives back only what it has not started, and answers for each task as ever, so no
  * task is ever run twice at once because of a move: it becomes ready with the answer, and is given out like any other.
  */
+#include <math.h>
+
 #include "scheduler/core/core_internal.h"
 
 #define MOVES_MAX   1000u /* tasks called back in a round */
@@ -82,7 +84,7 @@ static int is_behind(const struct core *c, const struct worker *w, uint64_t now_
 {
 	double slots = (double)w->capacity[RESOURCE_CPUS] / AMOUNT_ONE, wait_us;
 
-	wait_us = (double)w->in_flight.n * (double)w->mean_us / (slots < 1.0 ? 1.0 : slots);
+	wait_us = (double)w->in_flight.n * fmax(0.0, (double)w->mean_us) / (slots < 1.0 ? 1.0 : slots);
 	return now_us - w->answered_us >= c->options.move_after_us || wait_us >= 2.0 * (double)c->options.move_after_us;
 }
 

@@ -32,7 +32,7 @@ struct core_options {
 	uint64_t prefetch_us;	/* work to keep queued at each worker */
 	uint64_t move_after_us; /* queued tasks move from a worker that has not answered for this long to idle ones; 0:
 				   never */
-	uint32_t probe_tasks;	/* of a new group so many go first, when there are more workers than that ... */
+	uint32_t probe_tasks;	/* of a new group so many go first, when there are many more workers ... */
 	uint64_t probe_us;	/* ... for so long at most; 0: all go at once */
 	uint64_t reserve_after_us; /* a request passed over for this long has a worker kept free for it */
 };

@@ -138,7 +138,7 @@ uint64_t core_balance_due_us(const struct core *c);
 /* A task of the group is given out. */
 void probe_given(struct core *c, struct group *g);
 /* Whether the rest of the group has to wait for those. */
-int probe_must_wait(struct core *c, const struct group *g);
+int probe_must_wait(struct core *c, struct group *g);
 /* If one has waited long enough, there is something to do. */
 void core_wake_probed(struct core *c);
 

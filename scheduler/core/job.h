@@ -42,9 +42,10 @@ struct group {
 	int64_t priority;	     /* job's plus its own */
 	struct request_class *class; /* counted */
 	struct run_queue *queue;
-	uint64_t first_item; /* of a group with GROUP_ITEMS: index into the job's items */
-	float mean_us;	     /* run time of its tasks, moving average; negative: not known */
-	uint32_t n_probes;   /* given out before anything was known of it (probe.c) */
+	uint64_t first_item;  /* of a group with GROUP_ITEMS: index into the job's items */
+	float mean_us;	      /* run time of its tasks, moving average; negative: not known */
+	uint32_t n_probes;    /* given out before anything was known of it (probe.c) */
+	uint64_t probe_round; /* in which the first of them were; 0: another has begun since */
 	uint64_t probe_end_us;
 	struct group_times times;
 	uint32_t first_group; /* number of the first group that was submitted together with it */

@@ -128,6 +128,12 @@ static void release_if_unneeded(struct core *c, struct job *j, uint32_t task)
 	task_event(c, j, task, EV_RELEASE);
 }
 
+/* A moving average; negative: of nothing yet. */
+static void learn_mean(float *mean_us, uint64_t us)
+{
+	*mean_us = *mean_us < 0.0f ? (float)us : *mean_us + MEAN_WEIGHT * ((float)us - *mean_us);
+}
+
 sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t task, const struct task_outcome *o,
 		      uint64_t now_us)
 {
@@ -139,12 +145,9 @@ sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t t
 	if (!task_state_in_flight(j->tasks[task].state))
 		return stale_answer(c, worker, j, task, o);
 	g = &j->groups[j->tasks[task].group];
-	w->mean_us += MEAN_WEIGHT * ((float)o->elapsed_us - w->mean_us);
+	learn_mean(&w->mean_us, o->elapsed_us);
+	learn_mean(&g->mean_us, o->elapsed_us);
 	group_times_ran(&g->times, o->elapsed_us);
-	if (g->mean_us < 0.0f)
-		g->mean_us = (float)o->elapsed_us;
-	else
-		g->mean_us += MEAN_WEIGHT * ((float)o->elapsed_us - g->mean_us);
 	if (j->tasks[task].detail != NULL)
 		job_task_detail_clear(j, task);
 	task_event(c, j, task, EV_DONE);

@@ -10,8 +10,9 @@
  * A message costs the scheduler as much as some short tasks take.  When n tasks of m us are left and messages are
  * written one after the other, each worker begins MESSAGE_US after the one before; all end at the same time, and as
  * soon as they can, when the next one is given sqrt(2 * n * MESSAGE_US / m) of them.  So many short tasks go to a
- * worker at once though others are idle, and one with inputs goes where something goes anyway unless it has to wait
- * there for longer than so many take.  From milliseconds on it is one, or few enough.
+ * worker at once though others are idle, and one with inputs goes where something goes anyway, be it not to one of
+ * those that hold them, unless it has to wait there for longer than so many take.  That is so only as long as the
+ * workers together run such tasks faster than messages can be written; from milliseconds on it is one, or few enough.
  *
  * A class that is passed over while workers have all it asks for, only never at the same time, would starve behind
  * smaller requests: after a while one worker is reserved for it, which takes nothing less urgent until there is enough.
@@ -41,6 +42,7 @@ struct pass {
 	uint64_t ahead_us; /* 0 in the first pass */
 	uint64_t number;
 	struct request_class *reserving; /* the gang that may reserve in this round */
+	struct worker *last;		 /* who was given a task with inputs last in this pass; or NULL */
 	const struct namespace *rival;	 /* whose turn comes after the one that is served; or NULL */
 };
 
@@ -53,6 +55,7 @@ struct wish {
 	uint32_t n_preferred; /* at a worker that has so many of the labels it prefers */
 	float mean_us;	      /* run time of such tasks; negative: not known */
 	double batch;	      /* how many of them are worth a message; 1 when that is not known */
+	double message_us;    /* how long one may wait where something is given anyway, lest there is a message more */
 };
 
 static struct alternative *alternative_of(const struct wish *x)
@@ -278,12 +281,13 @@ void core_transferred(struct core *c, uint64_t bytes, uint64_t us)
 static double delay_us(const struct core *c, const struct worker *w, const struct wish *x, uint64_t bytes_to_move)
 {
 	double slots = (double)w->capacity[RESOURCE_CPUS] / AMOUNT_ONE, queued = (double)w->in_flight.n - slots + 1.0;
+	double mean_us = fmax(0.0, (double)(w->mean_us < 0.0f ? x->mean_us : w->mean_us));
 	double bytes_per_us = c->bytes_per_us > 0.0 ? c->bytes_per_us : BYTES_PER_US;
 
 	if (slots < 1.0)
 		slots = 1.0;
-	return (queued > 0.0 ? queued * (double)w->mean_us / slots : 0.0) + (double)bytes_to_move / bytes_per_us +
-	       (w->given_round == c->n_rounds || x->mean_us < 0.0f ? 0.0 : x->batch * (double)x->mean_us);
+	return (queued > 0.0 ? queued * mean_us / slots : 0.0) + (double)bytes_to_move / bytes_per_us +
+	       (w->given_round == c->n_rounds ? 0.0 : x->message_us);
 }
 
 /* Whether w, where it can begin after us, is the better place. */
@@ -293,6 +297,16 @@ static int is_nearer(const struct worker *w, double us, const struct worker *bes
 	uint32_t here = worker_n_preferred(w, a), there = worker_n_preferred(best, a);
 
 	return here != there ? here > there : us < best_us;
+}
+
+/* What is not at w. */
+static uint64_t bytes_elsewhere(const struct holders *h, const struct worker *w)
+{
+	uint64_t bytes = h->total;
+
+	for (uint32_t k = 0; k < h->n; k++)
+		bytes -= h->who[k] == w->number ? h->bytes[k] : 0;
+	return bytes;
 }
 
 /*
@@ -324,15 +338,21 @@ static struct worker *nearest(struct pass *p, const struct run_queue *q, uint32_
 			*moved = h.total - h.bytes[k];
 		}
 	}
+	w = p->last;
+	if (w != NULL && w != best && room_for(p, w, x, c->options.prefetch_us) > 0 &&
+	    (best == NULL || is_nearer(w, delay_us(c, w, x, h.total), best, best_us, a))) {
+		best = w;
+		best_us = delay_us(c, w, x, h.total);
+		*moved = bytes_elsewhere(&h, w);
+	}
 	if (best != NULL && best_us == 0.0 && worker_n_preferred(best, a) == a->n_labels - a->n_required)
 		return best;
 	w = next_with_room(p, x, &room);
 	if (w != NULL && w != best && (best == NULL || is_nearer(w, delay_us(c, w, x, h.total), best, best_us, a))) {
 		best = w;
-		*moved = h.total;
-		for (uint32_t k = 0; k < h.n; k++)
-			*moved -= h.who[k] == w->number ? h.bytes[k] : 0;
+		*moved = bytes_elsewhere(&h, w);
 	}
+	p->last = best != NULL ? best : p->last;
 	return best;
 }
 
@@ -440,7 +460,7 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 
 /* ---- classes ---------------------------------------------------------------------------------------------------- */
 
-static const struct group *group_of_next(const struct run_queue *q)
+static struct group *group_of_next(const struct run_queue *q)
 {
 	return &q->job->groups[q->job->tasks[ready_peek(q)].group];
 }
@@ -500,6 +520,14 @@ static double batch_of(const struct request_class *cl, float mean_us)
 	return sqrt(2.0 * (double)cl->n_ready * MESSAGE_US / (mean_us < 1.0f ? 1.0 : (double)mean_us));
 }
 
+/* Where messages are not what everything waits for, because there are few workers for such tasks, no time at all. */
+static double worth_waiting_us(const struct core *c, const struct wish *x)
+{
+	double mean_us = x->mean_us;
+
+	return mean_us < 0.0 || mean_us > MESSAGE_US * (double)c->n_workers ? 0.0 : x->batch * mean_us;
+}
+
 /* A worker that is given something is given a batch, if there is place to queue it. */
 static uint64_t enlarge(const struct pass *p, const struct worker *w, const struct wish *x, uint64_t share)
 {
@@ -531,6 +559,7 @@ static enum served serve(struct pass *p, struct request_class *cl)
 	}
 	x.mean_us = group_of_next(q)->mean_us;
 	x.batch = batch_of(cl, x.mean_us);
+	x.message_us = worth_waiting_us(p->c, &x);
 	if (job_n_inputs(q->job, task) == 0)
 		share = cl->n_ready / p->c->n_workers + 1;
 	for (;;) {

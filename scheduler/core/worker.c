@@ -72,6 +72,7 @@ sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct wor
 		mem_free(w);
 		return err;
 	}
+	w->mean_us = -1.0f;
 	for (size_t i = 0; i < has.n; i++)
 		w->capacity[has.v[i].resource] = has.v[i].amount;
 	if (w->capacity[RESOURCE_MEMORY] == 0)

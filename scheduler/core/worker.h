@@ -48,7 +48,7 @@ struct worker {
 	uint64_t move_pause_us;
 	uint64_t n_ended;      /* tasks it has answered for */
 	uint64_t answered_us;  /* when it answered last, or got something after it had nothing */
-	float mean_us;	       /* run time of its tasks, moving average */
+	float mean_us;	       /* run time of its tasks, moving average; negative: it has run none */
 	uint64_t given_round;  /* the last round in which it was given something */
 	uint64_t ran_on_job;   /* the job it ended a task of last ... */
 	uint16_t ran_on_index; /* ... and its place in that job's names */

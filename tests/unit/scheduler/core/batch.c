@@ -97,6 +97,54 @@ Test(batch, short_consumers_stay_together)
 	world_fini(&w);
 }
 
+/* Pairs of a task at each of a hundred workers and one that takes its result, when such a one takes so long; what is
+ * given out when all the first are done. */
+static struct job *pairs(struct world *w, float mean_us)
+{
+	struct group_spec g[] = {{.name = slice_of("a"), .n_tasks = 100}, {.name = slice_of("b"), .n_tasks = 100}};
+	struct job *j;
+	char edges[2000];
+	size_t n, at = 0;
+
+	world_init(w);
+	add_workers(w, 100);
+	for (unsigned i = 0; i < 100; i++)
+		at += (size_t)snprintf(edges + at, sizeof(edges) - at, "%u>%u ", i, i + 100);
+	edges[at - 1] = '\0';
+	j = world_submit(w, g, 2, edges);
+	world_round(w, &n);
+	cr_assert_eq(n_given_to(w), 100);
+	for (uint32_t i = 0; i < 100; i++)
+		finish(w, j, i, 10);
+	j->groups[1].mean_us = mean_us;
+	world_round(w, &n);
+	cr_assert_eq(world_count(w, ACTION_ASSIGN), 100);
+	return j;
+}
+
+/* As many as there are inputs all over the place: moving those is less than as many messages. */
+Test(batch, short_tasks_gather_though_their_inputs_are_everywhere)
+{
+	struct world w;
+
+	pairs(&w, 10.0f); /* seventeen are worth a message, then fewer */
+	cr_expect_geq(n_given_to(&w), 6, "%u workers", n_given_to(&w));
+	cr_expect_leq(n_given_to(&w), 20, "%u workers", n_given_to(&w));
+	world_fini(&w);
+}
+
+/* Where messages are not what everything waits for, a task goes where its input is. */
+Test(batch, long_tasks_follow_their_inputs)
+{
+	struct world w;
+	struct job *j = pairs(&w, 2.0f * MS);
+
+	cr_expect_eq(n_given_to(&w), 100);
+	for (uint32_t i = 0; i < 100; i++)
+		cr_expect_eq(j->tasks[i + 100].worker, j->tasks[i].holder);
+	world_fini(&w);
+}
+
 static void probing_world(struct world *w, uint32_t n_workers)
 {
 	world_init(w);
@@ -127,14 +175,20 @@ Test(probe, a_few_go_first_and_the_rest_when_one_of_them_is_done)
 Test(probe, the_rest_does_not_wait_for_long)
 {
 	struct world w;
+	uint64_t begun_us;
 	size_t n;
 
 	probing_world(&w, 50);
+	begun_us = w.now_us;
 	world_array(&w, 1000);
 	world_round(&w, &n);
 	cr_expect_eq(world_count(&w, ACTION_ASSIGN), 4);
 	w.now_us = core_next_due_us(w.core);
 	world_round(&w, &n);
+	cr_expect_eq(world_count(&w, ACTION_ASSIGN), 0, "the turn before may have been as long as that");
+	w.now_us = core_next_due_us(w.core);
+	world_round(&w, &n);
+	cr_expect_eq(w.now_us, begun_us + 2 * MS + MS / 2);
 	cr_expect_eq(world_count(&w, ACTION_ASSIGN), 46, "to all that are free");
 	world_fini(&w);
 }

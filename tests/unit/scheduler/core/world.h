@@ -121,7 +121,7 @@ static inline sc_err world_try_submit(struct world *w, const struct group_spec *
 			     .namespace = slice_of(w->namespace != NULL ? w->namespace : "default"),
 			     .groups = groups,
 			     .n_groups = n_groups};
-	uint32_t n = 0, n_edges = 0, from[64], to[64];
+	uint32_t n = 0, n_edges = 0, from[256], to[256];
 	uint64_t id = 0;
 	sc_err err;
 
@@ -131,6 +131,7 @@ static inline sc_err world_try_submit(struct world *w, const struct group_spec *
 	while (edges != NULL && *edges != '\0') {
 		int used = 0;
 
+		cr_assert_lt(n_edges, 256);
 		cr_assert_eq(sscanf(edges, "%u>%u%n", &from[n_edges], &to[n_edges], &used), 2);
 		edges += (size_t)used + strspn(edges + used, " ");
 		n_edges++;
