@@ -1,14 +1,17 @@
 /* probe.c - functions for tests of `call` tasks: well-behaved, failing, crashing, slow, large. */
 #include <sched_task.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 sc_task_fn echo, describe, nothing, fails, fails_plainly, crashes, crashes_once, exits, hangs, large, joins,
-	same_process, number, twice, adds;
+	same_process, number, twice, adds, meets, holds;
 
 int echo(sc_task *t)
 {
@@ -162,4 +165,50 @@ int adds(sc_task *t)
 	for (size_t i = 0; i < sc_task_n_inputs(t); i++)
 		sum += number_of(t, i);
 	return set_number(t, sum);
+}
+
+static int tell_granted(sc_task *t)
+{
+	const char *amount = sc_task_resource(t, "gpu"), *units = sc_task_resource_units(t, "gpu"),
+		   *cpus = sc_task_resource(t, "cpus");
+	char text[512];
+	int n;
+
+	if (amount == NULL || units == NULL || cpus == NULL || sc_task_resource(t, "disk") != NULL)
+		return sc_task_fail(t, "what it has is not what it asked for");
+	n = snprintf(text, sizeof(text), "%s %s %s\n", cpus, amount, units);
+	return sc_task_set_result(t, text, (size_t)n);
+}
+
+/* Two that run at the same time: each opens an end of the pipe that is the argument, and waits for the other. */
+int meets(sc_task *t)
+{
+	const char *path = sc_task_arg(t, 0, NULL);
+	int fd = open(path, sc_task_index(t) == 0 ? O_RDONLY : O_WRONLY);
+
+	if (fd < 0)
+		return sc_task_fail(t, "%s: %s", path, strerror(errno));
+	close(fd);
+	return tell_granted(t);
+}
+
+/* Fails when another call that runs now has one of its units; the argument is a directory. */
+int holds(sc_task *t)
+{
+	const char *units = sc_task_resource_units(t, "gpu");
+	char list[256], path[64][512], *rest, *name;
+	size_t n = 0;
+	int failed = 0;
+
+	snprintf(list, sizeof(list), "%s", units == NULL ? "" : units);
+	for (name = strtok_r(list, ",", &rest); name != NULL && n < 64; name = strtok_r(NULL, ",", &rest)) {
+		snprintf(path[n], sizeof(path[n]), "%s/%s", (const char *)sc_task_arg(t, 0, NULL), name);
+		if (mkdir(path[n], 0700) == 0)
+			n++;
+		else
+			failed = errno;
+	}
+	for (size_t i = 0; i < n; i++)
+		rmdir(path[i]);
+	return failed == 0 && n > 0 ? tell_granted(t) : sc_task_fail(t, "%s: %s", units, strerror(failed));
 }
