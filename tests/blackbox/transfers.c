@@ -1,7 +1,7 @@
 /*
  * transfers.c - the holder of a large result is killed, or stopped, while it is being fetched: at a certain byte, see
  * tests/support/tap.h.  With another holder the transfer goes on from there, without one the result is computed again;
- * what comes of it is the same.
+ * what comes of it is the same.  And the result goes from memory to disk under a transfer.
  *
  * `make` runs at one of two agents behind taps; `use` at a third, which has to fetch what `make` has made.
  */
@@ -51,8 +51,9 @@ static void start(const char *const *sched_args, const char *output_memory)
 		snprintf(path, sizeof(path), "%s/w%zu.sock", c->dir, i + 1);
 		snprintf(listen, sizeof(listen), "worker.data-listen=unix://%s", path);
 		snprintf(memory, sizeof(memory), "worker.output-memory=%s", output_memory);
-		cluster_worker_start(
-			c, i, ARGS("--resource", "make=1", "--resource", side, "--set", listen, "--set", memory));
+		cluster_worker_start(c, i,
+				     ARGS("--resource", "make=1", "--resource", side, "--set", listen, "--set", memory,
+					  "--set", "worker.result-memory=32MiB"));
 		taps[i] = tap_new(path);
 	}
 	/* a holder that says nothing is slow after a second, and given up after four */
@@ -253,6 +254,28 @@ Test(transfers, sole_holder_stopped)
 	proc_signal(c->workers[victim], SIGSTOP);
 	expect_done(ctl, 0, "made\nmade\n");
 	cluster_worker_kill(c, victim);
+}
+
+/* ---- it moves away under the transfer --------------------------------------------------------------------------- */
+
+/* From memory to disk, for want of room: what was begun in parts goes on as the file is. */
+Test(transfers, result_goes_to_disk_in_the_middle)
+{
+	char side[] = "a=1", *more;
+	struct proc *ctl;
+	size_t holder;
+
+	start(NULL, "64MiB");
+	ctl = begin_alone();
+	holder = victim_of_two();
+	side[0] = (char)('a' + holder);
+	more = cluster_ctl_ok(c, "submit", "--wait", "--resource", side, "--", "sh", "-c", BYTES, NULL);
+	cluster_until(c, "\"spilled_bytes\": 25165824", PROC_DEADLINE_MS, "--json", "info", NULL);
+	cr_assert_eq(tap_passed(taps[holder]), CUT);
+	tap_open(taps[holder]);
+	expect_done(ctl, 0, "made\n");
+	cr_expect_leq(tap_passed(taps[holder]), TOTAL + OVERHEAD);
+	mem_free(more);
 }
 
 /* ---- a client fetches it ---------------------------------------------------------------------------------------- */

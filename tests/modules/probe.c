@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 sc_task_fn echo, describe, nothing, fails, fails_plainly, crashes, crashes_once, exits, hangs, large, joins,
-	same_process, number, twice, adds, meets, holds;
+	same_process, number, twice, adds, meets, holds, vast, ends;
 
 int echo(sc_task *t)
 {
@@ -211,4 +211,33 @@ int holds(sc_task *t)
 	for (size_t i = 0; i < n; i++)
 		rmdir(path[i]);
 	return failed == 0 && n > 0 ? tell_granted(t) : sc_task_fail(t, "%s: %s", units, strerror(failed));
+}
+
+/* As many bytes as the argument says, of which only the last are not zero. */
+int vast(sc_task *t)
+{
+	static const char end[] = "the end of something vast";
+	size_t n = strtoull(sc_task_arg(t, 0, NULL), NULL, 10);
+	char *p = sc_task_result_buffer(t, n);
+
+	if (p == NULL)
+		return 1;
+	memcpy(p + n - strlen(end), end, strlen(end));
+	return 0;
+}
+
+/* Of each input: its length, and its last 25 bytes. */
+int ends(sc_task *t)
+{
+	char text[1024];
+	size_t used = 0, n;
+
+	for (size_t i = 0; i < sc_task_n_inputs(t) && used < sizeof(text) / 2; i++) {
+		const char *p = sc_task_input(t, i, &n);
+
+		if (p == NULL || n < 25)
+			return sc_task_fail(t, "%s: %s", sc_task_input_key(t, i), strerror(errno));
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%zu %.25s\n", n, p + n - 25);
+	}
+	return sc_task_set_result(t, text, used);
 }
