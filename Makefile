@@ -299,8 +299,11 @@ bench-peers: all
 bench-peers-tasks: all
 	@bench/peers/run_tasks $(BIN)
 
-# Longer than anyone waits for: the simulator, then every fuzz target, SECONDS each.
+# Longer than anyone waits for: a result larger than 2 GiB through agents and a client (5 GB of disk, a minute), the
+# simulator, then every fuzz target, SECONDS each.
+LARGE_RESULT_BYTES ?= 2147483648
 soak: all
+	$(Q)LARGE_RESULT_BYTES=$(LARGE_RESULT_BYTES) VERBOSE=1 $(MAKE) --no-print-directory test-blackbox FILTER='large/*'
 	$(BIN)/sched-bench sim --seconds $(SECONDS)
 	@for g in merge-100k tree-15 bag-50k-50 numpy-50k-100 groupby-1440-1s-1h join-1-1s-1h join-1-1s-1t; do \
 		$(BIN)/sched-bench sim --graph $$g --workers 10000 --deaths 500 --seeds 4 || exit 1; done
@@ -374,7 +377,7 @@ make [BUILD=release|debug|asan|tsan] [V=1] [TARGET]
   bench-peers     cluster info against other schedulers, with a table; WORKERS=800 CLIENTS=800 INTERVAL_MS=2000
   bench-peers-tasks  tasks that do nothing against other schedulers, xargs and GNU parallel, with a table
   fuzz            libFuzzer targets; FUZZ=NAME: one; SECONDS=30: for each
-  soak            the simulator and all fuzz targets, SECONDS each
+  soak            a result of LARGE_RESULT_BYTES (2 GiB and a little), the simulator and all fuzz targets, SECONDS each
   lint            formatting, clang-tidy, cppcheck, house rules, stale documentation
   format          put all sources into shape
   docs            regenerate what comes from tables

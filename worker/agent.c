@@ -442,6 +442,7 @@ static sc_err make_executors(struct agent *a)
 		.spool = &a->spool,
 		.store = a->store,
 		.queue = a->queue,
+		.resources = &a->resources,
 		.decoder = a->decoder,
 		.env = &a->env,
 		.options = &a->settings->options,

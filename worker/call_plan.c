@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "worker/plan.h"
+#include "worker/resource_env.h"
 
 static void plan_free(void *arg)
 {
@@ -40,7 +41,7 @@ static void look_at_file(struct call_plan *p)
 		p->file = (struct module_file){st.st_dev, st.st_ino, st.st_mtim};
 }
 
-sc_err call_plan_prepare(struct group *g, struct msg_decoder *d, struct buf *error)
+sc_err call_plan_prepare(struct group *g, struct msg_decoder *d, const struct resources *r, struct buf *error)
 {
 	const struct msg_body_call *b;
 	struct call_plan *p;
@@ -65,6 +66,8 @@ sc_err call_plan_prepare(struct group *g, struct msg_decoder *d, struct buf *err
 	for (; p->args != NULL && p->n_args < b->args.n; p->n_args++)
 		p->args[p->n_args] = keep(p, b->args.v[p->n_args]);
 	p->substitute = b->substitute != 0;
+	for (unsigned i = 0; i < g->n_requests; i++)
+		resource_words(&p->memory, r, &g->requests[i], NULL, &p->granted[i]);
 	if (p->memory.failed) {
 		plan_free(p);
 		return SC_NOMEM;

@@ -27,12 +27,13 @@ struct call_plan {
 	struct slice *args;
 	size_t n_args;
 	int substitute;
+	struct slices granted[ALTERNATIVES_MAX]; /* resource_words() of each request, but which units they are */
 	uint64_t n_returned;
 	uint64_t average_us; /* of its calls so far */
 };
 
 /* As exec_plan_prepare(). */
-sc_err call_plan_prepare(struct group *g, struct msg_decoder *d, struct buf *error);
+sc_err call_plan_prepare(struct group *g, struct msg_decoder *d, const struct resources *r, struct buf *error);
 
 /* The arguments of one task, in the arena if they are its own.  NULL when out of memory or too long. */
 const struct slice *call_plan_args(const struct call_plan *p, struct arena *a, const struct pattern_values *v);

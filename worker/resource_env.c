@@ -37,6 +37,14 @@ static const char *unit_names(struct arena *a, const struct resource *x, const s
 	return out != NULL ? out : "";
 }
 
+static const char *show_amount(const struct request_part *part, char *buf, size_t cap)
+{
+	if (part->resource != RESOURCE_AT_MEMORY)
+		return text_show_amount(part->amount, buf, cap);
+	snprintf(buf, cap, "%" PRIu64, part->amount);
+	return buf;
+}
+
 char **resource_env(struct arena *a, const struct resources *r, const struct request *q, const struct unit_share *units)
 {
 	char **out = arena_alloc(a, (RESOURCE_ENV_MAX * q->n + 1) * sizeof(char *));
@@ -49,10 +57,7 @@ char **resource_env(struct arena *a, const struct resources *r, const struct req
 		const struct resource *x = &r->v[q->v[i].resource];
 		const char *ids;
 
-		if (x == &r->v[RESOURCE_AT_MEMORY])
-			snprintf(amount, sizeof(amount), "%" PRIu64, q->v[i].amount);
-		else
-			text_show_amount(q->v[i].amount, amount, sizeof(amount));
+		show_amount(&q->v[i], amount, sizeof(amount));
 		if (x == &r->v[RESOURCE_AT_CPUS])
 			out[n++] = arena_printf(a, "SCHED_CPUS=%s", amount);
 		variable_part(x->name, name);
@@ -67,4 +72,34 @@ char **resource_env(struct arena *a, const struct resources *r, const struct req
 	}
 	out[n] = NULL;
 	return a->failed ? NULL : out;
+}
+
+static int is_usual(const struct request *q)
+{
+	return q->n == 1 && q->v[0].resource == RESOURCE_AT_CPUS && q->v[0].amount == TEXT_AMOUNT_ONE;
+}
+
+sc_err resource_words(struct arena *a, const struct resources *r, const struct request *q,
+		      const struct unit_share *units, struct slices *out)
+{
+	struct slice *v;
+	char amount[40];
+
+	*out = (struct slices){NULL, 0};
+	if (is_usual(q))
+		return SC_OK;
+	v = arena_alloc(a, (RESOURCE_WORDS * q->n + 1) * sizeof(*v));
+	for (size_t i = 0; v != NULL && i < q->n; i++) {
+		const struct resource *x = &r->v[q->v[i].resource];
+		struct slice *words = v + RESOURCE_WORDS * i;
+
+		show_amount(&q->v[i], amount, sizeof(amount));
+		words[0] = slice_of(x->name);
+		words[1] = (struct slice){arena_copy(a, amount, strlen(amount)), strlen(amount)};
+		words[2] = slice_of(units == NULL ? "" : unit_names(a, x, &units[i]));
+	}
+	if (a->failed)
+		return SC_NOMEM;
+	*out = (struct slices){v, RESOURCE_WORDS * q->n};
+	return SC_OK;
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "worker/resource_env.h"
 #include "worker/slot_task.h"
 
 static char *terminated(struct arena *a, struct slice s)
@@ -41,6 +42,24 @@ static sc_err copy_inputs(sc_task *t)
 	return SC_OK;
 }
 
+static sc_err copy_granted(sc_task *t)
+{
+	static const char *usual[RESOURCE_WORDS] = {"cpus", "1", ""};
+	const struct slices *from = &t->call->granted;
+
+	t->granted = usual;
+	t->n_granted = 1;
+	if (from->n == 0)
+		return SC_OK;
+	if (from->n % RESOURCE_WORDS != 0)
+		return SC_MALFORMED;
+	t->granted = arena_alloc(t->memory, from->n * sizeof(*t->granted));
+	for (size_t i = 0; t->granted != NULL && i < from->n; i++)
+		t->granted[i] = terminated(t->memory, from->v[i]);
+	t->n_granted = from->n / RESOURCE_WORDS;
+	return SC_OK;
+}
+
 sc_err slot_task_init(sc_task *t, const struct msg_slot_call *call, struct arena *memory)
 {
 	sc_err err;
@@ -55,6 +74,8 @@ sc_err slot_task_init(sc_task *t, const struct msg_slot_call *call, struct arena
 	for (size_t i = 0; t->args != NULL && i < call->args.n; i++)
 		t->args[i] = (struct slice){terminated(memory, call->args.v[i]), call->args.v[i].n};
 	err = copy_inputs(t);
+	if (err == SC_OK)
+		err = copy_granted(t);
 	return memory->failed ? SC_NOMEM : err;
 }
 
@@ -178,6 +199,25 @@ uint64_t sc_task_job(const sc_task *t)
 unsigned sc_task_attempt(const sc_task *t)
 {
 	return (unsigned)t->call->attempt;
+}
+
+/* A word about a resource, from 0: its name. */
+static const char *granted(const sc_task *t, const char *resource, unsigned which)
+{
+	for (size_t i = 0; i < t->n_granted; i++)
+		if (strcmp(t->granted[RESOURCE_WORDS * i], resource) == 0)
+			return t->granted[RESOURCE_WORDS * i + which];
+	return NULL;
+}
+
+const char *sc_task_resource(const sc_task *t, const char *resource)
+{
+	return granted(t, resource, 1);
+}
+
+const char *sc_task_resource_units(const sc_task *t, const char *resource)
+{
+	return granted(t, resource, 2);
 }
 
 /* Room on disk is claimed at once: a write to a mapped file that finds none is a SIGBUS. */

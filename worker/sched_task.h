@@ -64,6 +64,17 @@ SC_TASK_API uint64_t sc_task_job(const sc_task *t);
 SC_TASK_API unsigned sc_task_attempt(const sc_task *t); /* how often it was tried before */
 
 /*
+ * What it has for as long as it runs, in the words a command line finds in its environment.  sc_task_resource: how much
+ * of "cpus", "gpu" ..., like "2" or "0.5", of "memory" bytes.  sc_task_resource_units: which, of a resource whose units
+ * have names (sched-worker --resource gpu=[0,1]), like "0,1"; "" when they have none.  NULL: it asked for none of it.
+ *
+ * Nothing of this is in the environment (CUDA_VISIBLE_DEVICES): another call in the same process may have other units,
+ * and libraries look there only once.  Name the device instead when you open it.
+ */
+SC_TASK_API const char *sc_task_resource(const sc_task *t, const char *resource);
+SC_TASK_API const char *sc_task_resource_units(const sc_task *t, const char *resource);
+
+/*
  * The result: copied, or written in place into a buffer of len bytes.  The last of these calls counts; without one the
  * result is empty.  sc_task_set_result returns 0, or the task's failure when there is no room for it;
  * sc_task_result_buffer returns NULL then.

@@ -26,6 +26,8 @@ struct sc_task {
 	struct slice *args; /* terminated */
 	struct slot_input *inputs;
 	size_t n_inputs;
+	const char **granted; /* of each resource RESOURCE_WORDS: name, amount, units; terminated */
+	size_t n_granted;
 	void *result; /* in memory, or the mapping of the result file */
 	size_t result_bytes;
 	int result_in_file;

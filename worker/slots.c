@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/resource_env.h"
 #include "worker/slot.h"
 #include "worker/slot_task.h"
 
@@ -154,6 +155,17 @@ static sc_err make_result_path(struct slots *x, struct call *c)
 	return c->result_path == NULL ? SC_NOMEM : SC_OK;
 }
 
+/* All tasks that take the same are told the same, unless they have units of their own. */
+static sc_err tell_granted(struct slots *x, const struct task *t, struct slices *out)
+{
+	const struct call_plan *p = t->group->plan;
+
+	if (t->units != NULL)
+		return resource_words(&x->scratch, x->c.resources, t->request, t->units, out);
+	*out = p->granted[t->request - t->group->requests];
+	return SC_OK;
+}
+
 static sc_err send_call(struct slots *x, struct slot *s, struct call *c)
 {
 	struct task *t = c->task;
@@ -174,6 +186,8 @@ static sc_err send_call(struct slots *x, struct slot *s, struct call *c)
 	m.item = t->item;
 	m.args = (struct slices){call_plan_args(p, &x->scratch, &v), p->n_args};
 	err = m.args.v == NULL ? SC_NOMEM : make_result_path(x, c);
+	if (err == SC_OK)
+		err = tell_granted(x, t, &m.granted);
 	if (err == SC_OK) {
 		err = collect_inputs(x, t, &inputs);
 		if (err == SC_OK) {
@@ -309,7 +323,7 @@ static int prepare(struct slots *x, struct group *g, struct outcome *o)
 	sc_err err;
 
 	buf_init(&why, OUTCOME_TEXT_MAX);
-	err = call_plan_prepare(g, x->c.decoder, &why);
+	err = call_plan_prepare(g, x->c.decoder, x->c.resources, &why);
 	if (err != SC_OK)
 		outcome_fail(o, FAIL_BODY, 0, "%s", err == SC_INVALID ? buf_str(&why) : sc_err_text(err));
 	buf_fini(&why);

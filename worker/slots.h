@@ -25,6 +25,7 @@ struct slots_config {
 	struct spool *spool;
 	struct store *store;
 	struct task_queue *queue;
+	const struct resources *resources;
 	struct msg_decoder *decoder;
 	const struct base_env *env;
 	const struct options *options;

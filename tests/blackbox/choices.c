@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "tests/support/cluster.h"
@@ -91,6 +92,44 @@ Test(choices, units_belong_to_one_task_at_a_time)
 	prints("0,1,2,GPU-7f 4\n", CTL("job", "cat", "last"));
 	mem_free(CTL("submit", "--wait", "--resource", "gpu=0.5", "--", "sh", "-c", "echo $SCHED_RESOURCE_GPU_IDS"));
 	prints("0\n", CTL("job", "cat", "last"));
+}
+
+/* A graph that calls a function of the probe with one argument, for each number of a range. */
+static void run_calls(const char *function, const char *range, const char *argument, const char *takes)
+{
+	char text[2048];
+	char *graph;
+
+	snprintf(text, sizeof(text),
+		 "tasks:\n  has:\n    foreach: %s\n    cpus: 0.5\n    resources: {%s}\n"
+		 "    call: {module: %s/modules/probe.so, function: %s, args: [%s]}\n",
+		 range, takes, getenv("SCHED_TESTS"), function, argument);
+	graph = cluster_file(c, "calls.yaml", text);
+	mem_free(CTL("run", graph));
+	mem_free(graph);
+}
+
+/* Functions are told as well: two that are known to run at the same time, then many. */
+Test(choices, functions_are_told_their_units)
+{
+	char pipe_path[1024], one[64], two[64];
+	char *out;
+
+	cluster_worker_start(c, 0, WORKER("--resource", "gpu=[0,1,2,GPU-7f]"));
+	snprintf(pipe_path, sizeof(pipe_path), "%s/pipe", c->dir);
+	cr_assert_eq(mkfifo(pipe_path, 0600), 0);
+	run_calls("meets", "0-1", pipe_path, "gpu: 2");
+	out = CTL("job", "cat", "last");
+	cr_assert_eq(sscanf(out, "0.5 2 %60s\n0.5 2 %60s\n", one, two), 2, "%s", out);
+	mem_free(out);
+	cr_expect((strcmp(one, "0,1") == 0 && strcmp(two, "2,GPU-7f") == 0) ||
+			  (strcmp(one, "2,GPU-7f") == 0 && strcmp(two, "0,1") == 0),
+		  "%s and %s", one, two);
+	run_calls("meets", "0-1", pipe_path, "gpu: 0.5");
+	prints("0.5 0.5 0\n0.5 0.5 0\n", CTL("job", "cat", "last"));
+	run_calls("holds", "0-199", c->dir, "gpu: 1");
+	run_calls("holds", "0-0", c->dir, "gpu: 4");
+	prints("0.5 4 0,1,2,GPU-7f\n", CTL("job", "cat", "last"));
 }
 
 /* Two that take 600 MB each cannot both be there: the directory would exist already. */

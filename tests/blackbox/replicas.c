@@ -1,23 +1,18 @@
 /*
- * replicas.c - results of real workers: lost in the middle of a graph, moved away from one that drains, larger than an
- * agent may take; and agents that are short of memory.
+ * replicas.c - results of real workers: lost in the middle of a graph, moved away from one that drains; and agents that
+ * are short of memory.
  */
 #include <criterion/criterion.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "tests/support/cluster.h"
 
-#define PARTS	    10
-#define PART_TASKS  1000
-#define LARGE_BYTES "536870912"
+#define PARTS	   10
+#define PART_TASKS 1000
 
 static struct cluster *c;
 
@@ -122,48 +117,6 @@ Test(replicas, what_a_drained_worker_held_is_not_computed_again)
 	has(cluster_ctl_ok(c, "job", "cat", "--stderr", "1", NULL), "error 0\n");
 	has_not(cluster_ctl_ok(c, "--json", "task", "list", "1", NULL), "\"attempts\": 2");
 	has_not(cluster_ctl_ok(c, "--json", "task", "list", "1", NULL), "\"state\": \"released\"");
-}
-
-/* The most an agent was ever resident, KiB. */
-static uint64_t peak_kib(const struct proc *p)
-{
-	char path[64], *text, *at;
-	uint64_t kib;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)proc_pid(p));
-	text = file_read(path, NULL);
-	cr_assert_not_null(text);
-	at = strstr(text, "VmHWM:");
-	cr_assert_not_null(at);
-	kib = strtoull(at + 6, NULL, 10);
-	mem_free(text);
-	return kib;
-}
-
-Test(replicas, a_large_result_moves_and_agents_stay_small)
-{
-	static const char *const no_workers[] = {"--resource", "left=1", NULL}, *const right[] = {"--resource",
-												  "right=1", NULL};
-	char *graph;
-
-	c = cluster_start(&(struct cluster_spec){.n_workers = 0});
-	cluster_worker_start(c, 0, no_workers);
-	cluster_worker_start(c, 1, right);
-	graph = cluster_file(c, "large.yaml",
-			     "name: large\ntasks:\n"
-			     "  make:\n    resources: {left: 1}\n    run: [head, -c, \"" LARGE_BYTES "\", /dev/zero]\n"
-			     "  count:\n    inputs: [make]\n    stdin: make\n    resources: {right: 1}\n"
-			     "    run: \"wc -c; wc -c < $SCHED_INPUTS/make\"\n    output: count.txt\n");
-	mem_free(cluster_ctl_ok(c, "run", "--no-progress", graph, NULL));
-	{
-		char path[4200];
-
-		snprintf(path, sizeof(path), "%s/count.txt", c->dir);
-		has(file_read(path, NULL), LARGE_BYTES "\n" LARGE_BYTES "\n");
-	}
-	cr_assert_lt(peak_kib(c->workers[0]), 64 * 1024);
-	cr_assert_lt(peak_kib(c->workers[1]), 64 * 1024);
-	mem_free(graph);
 }
 
 /* A task takes more than the agent may: what else is there waits, at the scheduler, until it has ended. */

@@ -1,14 +1,17 @@
 /* probe.c - functions for tests of `call` tasks: well-behaved, failing, crashing, slow, large. */
 #include <sched_task.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 sc_task_fn echo, describe, nothing, fails, fails_plainly, crashes, crashes_once, exits, hangs, large, joins,
-	same_process, number, twice, adds;
+	same_process, number, twice, adds, meets, holds, vast, ends;
 
 int echo(sc_task *t)
 {
@@ -162,4 +165,79 @@ int adds(sc_task *t)
 	for (size_t i = 0; i < sc_task_n_inputs(t); i++)
 		sum += number_of(t, i);
 	return set_number(t, sum);
+}
+
+static int tell_granted(sc_task *t)
+{
+	const char *amount = sc_task_resource(t, "gpu"), *units = sc_task_resource_units(t, "gpu"),
+		   *cpus = sc_task_resource(t, "cpus");
+	char text[512];
+	int n;
+
+	if (amount == NULL || units == NULL || cpus == NULL || sc_task_resource(t, "disk") != NULL)
+		return sc_task_fail(t, "what it has is not what it asked for");
+	n = snprintf(text, sizeof(text), "%s %s %s\n", cpus, amount, units);
+	return sc_task_set_result(t, text, (size_t)n);
+}
+
+/* Two that run at the same time: each opens an end of the pipe that is the argument, and waits for the other. */
+int meets(sc_task *t)
+{
+	const char *path = sc_task_arg(t, 0, NULL);
+	int fd = open(path, sc_task_index(t) == 0 ? O_RDONLY : O_WRONLY);
+
+	if (fd < 0)
+		return sc_task_fail(t, "%s: %s", path, strerror(errno));
+	close(fd);
+	return tell_granted(t);
+}
+
+/* Fails when another call that runs now has one of its units; the argument is a directory. */
+int holds(sc_task *t)
+{
+	const char *units = sc_task_resource_units(t, "gpu");
+	char list[256], path[64][512], *rest, *name;
+	size_t n = 0;
+	int failed = 0;
+
+	snprintf(list, sizeof(list), "%s", units == NULL ? "" : units);
+	for (name = strtok_r(list, ",", &rest); name != NULL && n < 64; name = strtok_r(NULL, ",", &rest)) {
+		snprintf(path[n], sizeof(path[n]), "%s/%s", (const char *)sc_task_arg(t, 0, NULL), name);
+		if (mkdir(path[n], 0700) == 0)
+			n++;
+		else
+			failed = errno;
+	}
+	for (size_t i = 0; i < n; i++)
+		rmdir(path[i]);
+	return failed == 0 && n > 0 ? tell_granted(t) : sc_task_fail(t, "%s: %s", units, strerror(failed));
+}
+
+/* As many bytes as the argument says, of which only the last are not zero. */
+int vast(sc_task *t)
+{
+	static const char end[] = "the end of something vast";
+	size_t n = strtoull(sc_task_arg(t, 0, NULL), NULL, 10);
+	char *p = sc_task_result_buffer(t, n);
+
+	if (p == NULL)
+		return 1;
+	memcpy(p + n - strlen(end), end, strlen(end));
+	return 0;
+}
+
+/* Of each input: its length, and its last 25 bytes. */
+int ends(sc_task *t)
+{
+	char text[1024];
+	size_t used = 0, n;
+
+	for (size_t i = 0; i < sc_task_n_inputs(t) && used < sizeof(text) / 2; i++) {
+		const char *p = sc_task_input(t, i, &n);
+
+		if (p == NULL || n < 25)
+			return sc_task_fail(t, "%s: %s", sc_task_input_key(t, i), strerror(errno));
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%zu %.25s\n", n, p + n - 25);
+	}
+	return sc_task_set_result(t, text, used);
 }
