@@ -40,10 +40,13 @@ static void stop(void)
 
 TestSuite(transfers, .fini = stop, .timeout = 120);
 
+/* What is moved is sent: agents of one machine would give each other a name of the file. */
+static const char *const sends[] = {"--set", "worker.share-files=no", NULL};
+
 /* Three agents; the first two, which make and hold, are behind taps. */
 static void start(const char *const *sched_args, const char *output_memory)
 {
-	c = cluster_start(&(struct cluster_spec){.sched_args = sched_args});
+	c = cluster_start(&(struct cluster_spec){.sched_args = sched_args, .worker_args = sends});
 	for (size_t i = 0; i < 2; i++) {
 		char listen[600], memory[64], side[] = "a=1", path[512];
 
