@@ -222,7 +222,8 @@ static sc_err workers_page(struct sc_workers *workers)
 					  &m->memory_bytes,
 					  &m->memory_limit_bytes,
 					  &m->seen_us,
-					  &m->drained};
+					  &m->drained,
+					  &m->stuck};
 	const struct slices *texts[] = {&m->name,      &m->pool,   &m->host,	 &m->address,
 					&m->resources, &m->labels, &m->namespace};
 	sc_err err;
@@ -273,6 +274,7 @@ static void read_worker(struct pages *p, struct sc_worker_row *r)
 	r->memory_limit_bytes = column_next(&p->columns[10]);
 	r->seen_us = column_next(&p->columns[11]);
 	r->drained = column_next(&p->columns[12]) != 0;
+	r->stuck = column_next(&p->columns[13]) != 0;
 	r->name = pages_text(p, &m->name);
 	r->pool = pages_text(p, &m->pool);
 	r->host = pages_text(p, &m->host);

@@ -449,6 +449,7 @@ struct sc_worker_row {
 	uint64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
 	uint64_t seen_us;			   /* microseconds since it was last heard */
 	int drained; /* it drains, has no task left, and holds nothing others do not hold: it may go */
+	int stuck;   /* it drains, and nobody is there who may take any of the results it still holds */
 };
 
 struct sc_workers; /* opaque */

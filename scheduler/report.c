@@ -344,6 +344,7 @@ static void worker_row(struct scheduler *s, struct rows *r, const struct worker 
 	rows_put(r, 9, p->memory_bytes);
 	rows_put(r, 10, w->memory_limit_bytes);
 	rows_put(r, 12, w->is_drained);
+	rows_put(r, 13, (uint64_t)core_worker_is_stuck(w));
 	rows_put(r, 11, p->seen_us != 0 ? loop_now_us(s->loop) - p->seen_us : 0);
 }
 
@@ -385,5 +386,6 @@ sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_work
 	a.memory_limit_bytes = rows_column(&r, 10);
 	a.seen_us = rows_column(&r, 11);
 	a.drained = rows_column(&r, 12);
+	a.stuck = rows_column(&r, 13);
 	return rows_answer(c, &r, m->request, MSG_worker_rows, &a);
 }

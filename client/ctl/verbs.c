@@ -187,6 +187,12 @@ static const char cat_more[] =
 	"`keep`\n"
 	"in the graph file.  Exit status 1 when a result is missing for another reason, or is that of --task.";
 
+static const char drain_more[] = "With --wait standard error is told what is waited for, as it becomes less, and with "
+				 "--json standard output, a\n"
+				 "document per line.  Results go to workers that take tasks of their namespace.  Where "
+				 "there is none, that is said,\n"
+				 "with what can be done about it, and the wait goes on.";
+
 const struct verb cli_verbs[] = {
 	{"submit", "-- COMMAND [ARG]...", "Submit a command line as a job", submit_more, submit_options, 1, ANY, 1,
 	 verb_submit, NULL},
@@ -213,8 +219,8 @@ const struct verb cli_verbs[] = {
 	{"task retry", "JOB [KEY]", "Run failed or cancelled tasks again, and what failed because of them", NULL,
 	 no_options, 1, 2, 0, verb_task_retry, NULL},
 	{"worker list", "", "List workers", NULL, no_options, 0, 0, 0, verb_worker_list, NULL},
-	{"worker drain", "NAME", "Give a worker nothing new", NULL, worker_drain_options, 1, 1, 0, verb_worker_drain,
-	 NULL},
+	{"worker drain", "NAME", "Give a worker nothing new", drain_more, worker_drain_options, 1, 1, 0,
+	 verb_worker_drain, NULL},
 	{"worker stop", "NAME", "End a worker", NULL, no_options, 1, 1, 0, verb_worker_stop, NULL},
 	{"namespace list", "", "List namespaces: shares, quotas, what they use", NULL, no_options, 0, 0, 0,
 	 verb_namespace_list, NULL},

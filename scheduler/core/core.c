@@ -226,6 +226,7 @@ void core_worker_set_status(struct core *c, uint32_t number, unsigned status)
 	w->status = (uint8_t)status;
 	bits_set(&c->draining, number, status == WORKER_DRAINING);
 	w->move_after_us = w->move_pause_us = 0;
+	w->n_looked = 0;
 	w->is_drained = 0;
 	room_update(c, w);
 }

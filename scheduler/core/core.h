@@ -93,6 +93,9 @@ void core_worker_set_status(struct core *c, uint32_t number, unsigned status);
 /* It is short of memory and wants nothing new for now, or that is over. */
 void core_worker_set_paused(struct core *c, uint32_t number, int is_paused);
 
+/* It drains, and nobody is there who may take any of the outputs it still holds. */
+int core_worker_is_stuck(const struct worker *w);
+
 struct worker *core_worker(const struct core *c, uint32_t number); /* NULL: no such worker */
 struct worker *core_worker_by_name(const struct core *c, struct slice name);
 uint32_t core_workers_end(const struct core *c); /* numbers are below this */

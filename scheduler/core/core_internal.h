@@ -160,6 +160,8 @@ int drain_arrived(struct core *c, const struct job *j, uint32_t task, uint32_t w
 int drain_failed(struct core *c, const struct job *j, uint32_t task, uint32_t worker, uint64_t now_us);
 /* If the first holder is going and another holds all of it, that one is it from now on: 1. */
 int drain_take_over(struct core *c, struct job *j, uint32_t task);
+/* There is a worker more that takes tasks, and may take outputs. */
+void drain_look_anew(struct core *c);
 void drain_forget_task(struct core *c, const struct job *j, uint32_t task);
 void drain_forget_worker(struct core *c, const struct worker *w);
 

@@ -31,7 +31,9 @@ void room_update(struct core *c, struct worker *w)
 
 	bits_set(&c->active, w->number, is_active);
 	bits_set(&c->idle, w->number, is_active && has_spare(c, w));
-	if (!is_active)
+	if (is_active)
+		drain_look_anew(c);
+	else
 		room_release(c, w);
 	touch(c, w);
 }

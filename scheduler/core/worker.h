@@ -46,6 +46,10 @@ struct worker {
 	uint32_t n_moving;	     /* outputs on their way to another, while it drains */
 	uint64_t move_after_us;	     /* the last was not to be moved: go on then */
 	uint64_t move_pause_us;
+	size_t move_at;	       /* which of its outputs is looked at next ... */
+	size_t n_looked;       /* ... and how many were in vain, one after the other */
+	size_t looked_n;       /* how many it held then ... */
+	uint64_t looked_bytes; /* ... and of what size */
 	uint64_t n_ended;      /* tasks it has answered for */
 	uint64_t answered_us;  /* when it answered last, or got something after it had nothing */
 	float mean_us;	       /* run time of its tasks, moving average */
