@@ -187,6 +187,14 @@ static const char cat_more[] =
 	"`keep`\n"
 	"in the graph file.  Exit status 1 when a result is missing for another reason, or is that of --task.";
 
+static const char explain_more[] =
+	"For a task that is ready: what keeps each worker from taking it now, and how many tasks of its namespace go "
+	"before\n"
+	"it, being of higher priority, or of an older job, or earlier in its own; those that ask for the same are in "
+	"its "
+	"way\n"
+	"at every worker, the others only where they fit.  Between namespaces shares decide; see `namespace list`.";
+
 static const char drain_more[] = "With --wait standard error is told what is waited for, as it becomes less, and with "
 				 "--json standard output, a\n"
 				 "document per line.  Results go to workers that take tasks of their namespace.  Where "
@@ -212,8 +220,8 @@ const struct verb cli_verbs[] = {
 	 verb_job_forget, NULL},
 	{"task list", "JOB", "List the tasks of a job", NULL, task_list_options, 1, 1, 0, verb_task_list, NULL},
 	{"task show", "JOB KEY", "Show everything about a task", NULL, no_options, 2, 2, 0, verb_task_show, NULL},
-	{"task explain", "JOB KEY", "Say why a task is where it is", NULL, no_options, 2, 2, 0, verb_task_explain,
-	 NULL},
+	{"task explain", "JOB KEY", "Say why a task is where it is", explain_more, no_options, 2, 2, 0,
+	 verb_task_explain, NULL},
 	{"task wait", "JOB KEY...", "Wait until tasks have ended, print each as it does; exit status 1 when one failed",
 	 NULL, task_wait_options, 2, ANY, 0, verb_task_wait, NULL},
 	{"task retry", "JOB [KEY]", "Run failed or cancelled tasks again, and what failed because of them", NULL,

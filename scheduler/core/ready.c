@@ -270,6 +270,46 @@ struct run_queue *ready_top(struct request_class *c)
 	return NULL;
 }
 
+/* ---- how many come first ---------------------------------------------------------------------------------------- */
+
+static void count_ready(const struct run_queue *q, uint32_t task, uint32_t below, struct ready_tally *t)
+{
+	t->looks--;
+	t->n += task < below && q->job->tasks[task].state == TASK_READY;
+}
+
+/* Its entries below a number, but for stale ones. */
+static void count_entries(const struct run_queue *q, uint32_t below, struct ready_tally *t)
+{
+	for (uint32_t i = q->range_next; i < q->range_end && i < below && t->looks > 0; i++)
+		count_ready(q, i, below, t);
+	for (size_t i = 0; i < q->n_heap && t->looks > 0; i++)
+		count_ready(q, q->heap[i], below, t);
+}
+
+static void count_queue(const struct run_queue *q, struct ready_tally *t)
+{
+	if (q->gang != NULL)
+		t->n += ready_gang_is_complete(q) ? ready_gang_size(q) : 0;
+	else if (ready_is_at_limit(q))
+		return;
+	else if (q->job->queues == q && q->next == NULL) /* all that is ready of the job */
+		t->n += q->job->counts[TASK_READY];
+	else
+		count_entries(q, UINT32_MAX, t);
+}
+
+void ready_count_before(const struct request_class *c, const struct run_queue *q, uint32_t task, struct ready_tally *t)
+{
+	for (size_t i = 0; i < c->n_heap && t->looks > 0; i++) {
+		t->looks--;
+		if (run_queue_before(c->heap[i], q))
+			count_queue(c->heap[i], t);
+	}
+	if (q->class == c && q->gang == NULL)
+		count_entries(q, task, t);
+}
+
 /* ---- the queues of a job -------------------------------------------------------------------------------------- */
 
 static int same_queue(const struct group *a, const struct group *b)

@@ -65,6 +65,16 @@ int ready_gang_is_complete(const struct run_queue *q);
 uint32_t ready_peek(const struct run_queue *q);
 uint32_t ready_pop(struct run_queue *q);
 
+/* A count of tasks, and how many entries may still be looked at for it; 0: what is beyond was left out. */
+struct ready_tally {
+	uint64_t n, looks;
+};
+
+/*
+ * Add those ready tasks of the class that are given out before this one, which is ready and in run queue q (of this
+ * class or another): those of run queues that come first, and in its own those with smaller numbers.
+ */
+void ready_count_before(const struct request_class *c, const struct run_queue *q, uint32_t task, struct ready_tally *t);
 /* Whether the next task of a comes before that of b. */
 int run_queue_before(const struct run_queue *a, const struct run_queue *b);
 
