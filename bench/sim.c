@@ -349,7 +349,7 @@ static void join(struct sim *s, const char *resources, const char *namespace)
 		return;
 	snprintf(name, sizeof(name), "w%u", ++s->next_serial);
 	spec.name = slice_of(name);
-	spec.pool = spec.host = slice_of("");
+	spec.pool = slice_of("");
 	spec.address = slice_of(name);
 	spec.resources = slice_of(resources);
 	spec.namespace = slice_of(namespace);

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "proto/column.h"
+#include "scheduler/info_link.h"
 #include "scheduler/rows.h"
 #include "scheduler/scheduler.h"
 
@@ -324,7 +325,7 @@ static void worker_row(struct scheduler *s, struct rows *r, const struct worker 
 	rows_put(r, 0, w->number);
 	rows_put_text(r, 0, slice_of(w->name));
 	rows_put_text(r, 1, slice_of(w->pool));
-	rows_put_text(r, 2, slice_of(w->host));
+	rows_put_text(r, 2, slice_of(info_link_host(s->info, w->number)));
 	rows_put_text(r, 3, slice_of(w->address));
 	rows_put(r, 1, w->pid);
 	rows_put(r, 2, w->status);

@@ -25,7 +25,7 @@ struct task_list {
 struct worker {
 	uint32_t number; /* from 1; reused when a worker is gone */
 	uint8_t status;	 /* WORKER_* */
-	char *name, *pool, *host, *address;
+	char *name, *pool, *address;
 	struct namespace *namespace; /* the one it is reserved for; counted.  NULL: it serves all */
 	struct slice *labels;	     /* terminated strings; owned */
 	struct label **interned;     /* the same, as requests have them; counted */
@@ -60,7 +60,7 @@ struct worker {
 };
 
 struct worker_spec {
-	struct slice name, pool, host, address, resources;
+	struct slice name, pool, address, resources;
 	struct slices labels;
 	uint32_t pid;
 	uint64_t memory_limit_bytes;
