@@ -25,7 +25,7 @@ static sc_err jobs_page(struct sc_jobs *jobs)
 	const struct msg_job_rows *m = &jobs->pages.page.u.job_rows;
 	const struct column *columns[] = {&m->job,	  &m->state,  &m->priority, &m->submitted_us,
 					  &m->elapsed_us, &m->counts, &m->flags};
-	const struct slices *texts[] = {&m->name, &m->namespace, &m->text};
+	const struct slices *texts[] = {&m->name, &m->namespace, &m->text, &m->waits};
 	sc_err err;
 
 	pages_ask(&jobs->pages, MSG_job_list, MSG_job_rows);
@@ -89,6 +89,7 @@ sc_err sc_jobs_next(struct sc_jobs *jobs, const struct sc_job_row **row)
 	r->name = pages_text(p, &m->name);
 	r->name_space = pages_text(p, &m->namespace);
 	r->text = pages_text(p, &m->text);
+	r->waits = pages_text(p, &m->waits);
 	jobs->before = r->job;
 	p->row++;
 	*row = r;

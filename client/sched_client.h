@@ -112,7 +112,8 @@ enum sc_group_flag {
 
 /* Flags of a job, bits. */
 enum sc_job_flag {
-	SC_JOB_OPEN = 1 /* more tasks may come: it does not end before it is closed; it may begin with none */
+	SC_JOB_OPEN = 1,   /* more tasks may come: it does not end before it is closed; it may begin with none */
+	SC_JOB_WAITING = 2 /* of a row alone: nothing of it runs, and no worker can run any task of it that is ready */
 };
 
 /* "running", "failed" ...; "?" for a number that is not known.  Static; any thread. */
@@ -285,6 +286,13 @@ SC_API sc_err sc_job_check(struct sc_job *job);
 SC_API sc_err sc_client_submit(struct sc_client *client, struct sc_job *job, uint64_t *job_id);
 
 /*
+ * After sc_client_submit() and sc_client_submit_more(): what it asked for that no worker connected could meet, in
+ * words, a line each; "" when that is nothing.  It is no error: these tasks wait until there is such a worker. Borrowed
+ * until the job is submitted again or freed.
+ */
+SC_API const char *sc_job_unmet(const struct sc_job *job);
+
+/*
  * More tasks for a job that has not ended, all or none; *first_task (may be NULL) is the number of the first there.
  * Name, namespace, priority, flags and max_fails of `more` do not matter; names of its groups have to be new in the
  * job. Any client may do that, and a task for its own job (sc_client_own_job). Errors as sc_client_submit();
@@ -374,8 +382,9 @@ struct sc_job_row {
 	uint64_t submitted_us; /* microseconds ago */
 	uint64_t elapsed_us;   /* from submission to its end, or until now */
 	uint64_t counts[SC_TASK_STATES];
-	const char *text; /* why it failed */
-	unsigned flags;	  /* SC_JOB_* */
+	const char *text;  /* why it failed */
+	unsigned flags;	   /* SC_JOB_* */
+	const char *waits; /* what tasks of it that are ready ask for and no worker can meet, in words; "": nothing */
 };
 
 struct sc_jobs; /* opaque */

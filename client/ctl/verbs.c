@@ -169,7 +169,8 @@ static const char submit_more[] =
 	"A task may submit more tasks to its own job: `schedctl submit --job $SCHED_JOB_ID -- ...`.  Their group is "
 	"named "
 	"by\n"
-	"--name, else by the command and the process id; it has to be new in the job.";
+	"--name, else by the command and the process id; it has to be new in the job.\n"
+	"What no worker that is connected can meet is no mistake, but warned of: the job waits until one comes.";
 
 static const char namespace_more[] =
 	"Until the scheduler ends; what is to last belongs into scheduler.namespaces, see sched.yaml(5).  A quota does "
@@ -186,6 +187,15 @@ static const char cat_more[] =
 	"A result that only other tasks needed is dropped when they have ended, and left out, unless its task has "
 	"`keep`\n"
 	"in the graph file.  Exit status 1 when a result is missing for another reason, or is that of --task.";
+
+static const char job_list_more[] = "A job that goes on but of which nothing runs, as no worker that is connected can "
+				    "run any of its tasks that are\n"
+				    "ready, is shown as waiting; `job show` tells for what.  With --json its state is "
+				    "running, and waiting is true.";
+
+static const char job_show_more[] =
+	"`waits for` is told when tasks that are ready ask for what no worker that is connected has, be it a label, a\n"
+	"resource, or more of one than any has: they wait until such a worker comes.";
 
 static const char explain_more[] =
 	"For a task that is ready: what keeps each worker from taking it now, and how many tasks of its namespace go "
@@ -206,8 +216,8 @@ const struct verb cli_verbs[] = {
 	 verb_submit, NULL},
 	{"run", "GRAPH.yaml", "Submit a graph, wait, write its outputs", run_more, run_options, 1, 1, 0, verb_run,
 	 "FILE"},
-	{"job list", "", "List jobs, newest first", NULL, job_list_options, 0, 0, 0, verb_job_list, NULL},
-	{"job show", "JOB", "Show a job", NULL, no_options, 1, 1, 0, verb_job_show, NULL},
+	{"job list", "", "List jobs, newest first", job_list_more, job_list_options, 0, 0, 0, verb_job_list, NULL},
+	{"job show", "JOB", "Show a job", job_show_more, no_options, 1, 1, 0, verb_job_show, NULL},
 	{"job wait", "JOB...", "Wait for the end of jobs; exit status 1 when one failed", NULL, job_wait_options, 1,
 	 ANY, 0, verb_job_wait, NULL},
 	{"job close", "JOB...", "No more tasks for open jobs: they end with their last task", NULL, no_options, 1, ANY,

@@ -19,7 +19,7 @@ sc_err core_new(const struct core_options *o, struct core **out)
 	c->options = *o;
 	c->next_job = 1;
 	c->probe_due_us = UINT64_MAX;
-	c->stamp = 1;
+	c->stamp = c->workers_stamp = 1;
 	c->workers_end = 1;
 	TAILQ_INIT(&c->jobs);
 	TAILQ_INIT(&c->ended);

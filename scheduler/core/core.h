@@ -184,6 +184,17 @@ int core_is_broken(const struct core *c);
 
 /* ---- looking -- */
 
+/*
+ * What its groups from this one on ask for that no worker can meet: a line for each request that is so, nothing when
+ * all can be met.  *looks is how many workers may be looked at, and becomes less; at 0 not all is known.
+ */
+void core_job_unmet(struct core *c, const struct job *j, uint32_t first_group, uint64_t *looks, struct buf *out);
+/*
+ * 1: nothing of it runs, and no worker can run any task of it that is ready.  *out is why, also when that is so of some
+ * of these tasks only.
+ */
+int core_job_waits(struct core *c, const struct job *j, uint64_t *looks, struct buf *out);
+
 /* In words, why a task is where it is. */
 void core_explain(const struct core *c, const struct job *j, uint32_t task, uint64_t now_us, struct buf *out);
 /* Walk all structures; SC_OK, or SC_BAD_STATE and *error says what does not hold. */

@@ -32,13 +32,14 @@ struct core {
 	uint32_t workers_end;
 	size_t cap_workers, n_workers;
 	struct worker *workers_by_name;
-	uint32_t cursor;      /* where the next round begins to look for room */
-	struct bits active;   /* workers that take tasks */
-	struct bits idle;     /* of those: with something that no task in flight asks for */
-	struct bits touched;  /* with more room than after the last round */
-	struct bits queued;   /* with tasks beyond what they can run at once */
-	struct bits reserved; /* kept free for a class */
-	struct bits draining; /* or drained */
+	uint32_t cursor;	/* where the next round begins to look for room */
+	uint64_t workers_stamp; /* rises when one comes, goes, or takes tasks or does not */
+	struct bits active;	/* workers that take tasks */
+	struct bits idle;	/* of those: with something that no task in flight asks for */
+	struct bits touched;	/* with more room than after the last round */
+	struct bits queued;	/* with tasks beyond what they can run at once */
+	struct bits reserved;	/* kept free for a class */
+	struct bits draining;	/* or drained */
 	uint64_t n_passes, n_rounds;
 	uint64_t probe_due_us; /* a group that must wait need not any more; UINT64_MAX: none does */
 	uint64_t now_us;       /* of the last round: what is reported belongs to about then */

@@ -253,6 +253,11 @@ static int settle(struct run_queue *q)
 	return 0;
 }
 
+int ready_has_any(struct run_queue *q)
+{
+	return q->at != NOT_IN_HEAP && settle(q);
+}
+
 uint32_t ready_pop(struct run_queue *q)
 {
 	return take(q);

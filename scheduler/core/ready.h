@@ -61,6 +61,9 @@ uint32_t ready_gang_size(const struct run_queue *q);
 /* Whether the tasks of a gang that have not ended can all start. */
 int ready_gang_is_complete(const struct run_queue *q);
 
+/* Whether it holds a task that may start, but for want of a worker; stale entries are dropped. */
+int ready_has_any(struct run_queue *q);
+
 /* The next task of a run queue that ready_top returned, without and with taking it out. */
 uint32_t ready_peek(const struct run_queue *q);
 uint32_t ready_pop(struct run_queue *q);
