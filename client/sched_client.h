@@ -107,7 +107,11 @@ enum sc_group_flag {
 	SC_GROUP_ITEMS = 2, /* every task has an item (set by itself when items are given) */
 	SC_GROUP_KEEP = 4,  /* keep results until the job is forgotten, even when all consumers have ended */
 	SC_GROUP_WANT = 8,  /* the results will be fetched: compute them again when lost */
-	SC_GROUP_GANG = 16  /* its tasks start together, each at another worker, or none does; at most 1000 */
+	/*
+	 * Its tasks start together, each at another worker, or none does; at most 1000.  When one has to run again all
+	 * do, and only when all have succeeded others get their results.
+	 */
+	SC_GROUP_GANG = 16
 };
 
 /* Flags of a job, bits. */

@@ -170,7 +170,13 @@ static const char submit_more[] =
 	"named "
 	"by\n"
 	"--name, else by the command and the process id; it has to be new in the job.\n"
-	"What no worker that is connected can meet is no mistake, but warned of: the job waits until one comes.";
+	"What no worker that is connected can meet is no mistake, but warned of: the job waits until one comes.\n"
+	"Tasks of a --gang need each other: when one has to run again, because it failed and may be retried, or its "
+	"worker "
+	"was\n"
+	"lost, all run again, those that were done as well, and only when all have succeeded their results go to other "
+	"tasks.\n"
+	"When one fails for good, all have failed.";
 
 static const char namespace_more[] =
 	"Until the scheduler ends; what is to last belongs into scheduler.namespaces, see sched.yaml(5).  A quota does "

@@ -424,8 +424,10 @@ sc_err core_job_cancel(struct core *c, struct job *j, uint64_t now_us, uint64_t 
 	for (uint32_t t = 0; t < j->n_tasks; t++) {
 		struct task *k = &j->tasks[t];
 
-		if (task_state_ended(k->state))
+		if (task_has_ended(k))
 			continue;
+		if (k->withheld)
+			gang_withdraw(c, j, t);
 		if (task_state_in_flight(k->state))
 			core_act(c, ACTION_CANCEL, k->worker, j, t);
 		task_event(c, j, t, EV_CANCEL);

@@ -89,7 +89,8 @@ sc_err core_check_limit(const struct core *c, const struct job_spec *spec, struc
 /* transitions.c */
 /* The one place where a state changes.  Illegal events are bugs of ours: asserted. */
 void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev);
-/* Whether a consumer could have this task's result now. */
+/* Whether this task's result is there; and whether a consumer could have it now. */
+int task_has_result(const struct task *t);
 int task_is_available(const struct task *t);
 /* After a task has become waiting: compute missing inputs again, count them; ready, or failed, when nothing is missing.
  */
@@ -144,12 +145,18 @@ int probe_must_wait(struct core *c, const struct group *g);
 void core_wake_probed(struct core *c);
 
 /* gang.c; nothing happens when the task is of no gang */
-/* The task has to start again: so do the others that have not ended. */
+/* The task has to start again: so do the others.  What waits because of that is settled with the task. */
 void gang_call_back(struct core *c, struct job *j, uint32_t task);
+/* Whether it has been called back: whatever its worker says, it runs again. */
+int gang_is_called_back(const struct job *j, uint32_t task);
 /* The task has failed for good: so do the others. */
 void gang_fail(struct core *c, struct job *j, uint32_t task);
-/* The task has ended well: it may have been all the others waited for. */
-void gang_ended_one(struct core *c, struct job *j, uint32_t task);
+/* The task has succeeded but its result is lost: all run again, and are to be settled.  0: it is of no gang. */
+int gang_run_again(struct core *c, struct job *j, uint32_t task);
+/* 1: all have succeeded by now, and have ended with that.  It is of a gang. */
+int gang_is_whole(struct core *c, struct job *j, uint32_t task);
+/* What it made is void; it waits, as if it had not run. */
+void gang_withdraw(struct core *c, struct job *j, uint32_t task);
 
 /* drain.c */
 /* Move on with what workers that drain hold; say which are drained. */

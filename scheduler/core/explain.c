@@ -26,8 +26,8 @@ static void explain_inputs(const struct job *j, uint32_t task, struct buf *out)
 			continue;
 		if (n_missing++ >= SHOWN_MAX)
 			continue;
-		buf_printf(out, "%s%s (%s)", n_shown++ > 0 ? ", " : "", job_key(j, i, key, sizeof(key)),
-			   const_name_TASK(j->tasks[i].state));
+		buf_printf(out, "%s%s (%s%s)", n_shown++ > 0 ? ", " : "", job_key(j, i, key, sizeof(key)),
+			   const_name_TASK(j->tasks[i].state), j->tasks[i].withheld ? ", not all of its gang" : "");
 	}
 	if (n_missing > n_shown)
 		buf_printf(out, " and %u more", n_missing - n_shown);
@@ -238,8 +238,8 @@ static int explain_gang(const struct core *c, const struct group *g, struct buf 
 	uint32_t n = ready_gang_size(g->queue), best = 0, most = 0;
 
 	if (!ready_gang_is_complete(g->queue)) {
-		buf_printf(out, "ready, but of its gang only %u task%s; those that have not ended start together", n,
-			   n == 1 ? " is" : "s are");
+		buf_printf(out, "ready, but of the %u tasks of its gang only %u %s; they start together", g->n_tasks, n,
+			   n == 1 ? "is" : "are");
 		return 1;
 	}
 	for (uint32_t k = 0; k < cl->request->n; k++) {
@@ -379,7 +379,9 @@ void core_explain(const struct core *c, const struct job *j, uint32_t task, uint
 		buf_printf(out, "runs at worker %s", worker_name(c, t->worker));
 		break;
 	case TASK_DONE:
-		if (t->result_bytes == 0)
+		if (t->withheld)
+			buf_append_str(out, "succeeded; it ends, and its result is of use, when all of its gang have");
+		else if (t->result_bytes == 0)
 			buf_append_str(out, "succeeded; its result is empty");
 		else if (t->holder != NO_WORKER)
 			buf_printf(out, "succeeded; worker %s holds its result (%s)", worker_name(c, t->holder),

@@ -133,16 +133,7 @@ uint32_t ready_of_gang(const struct run_queue *q, uint32_t n)
 /* None waits, and none is still out from an earlier start. */
 int ready_gang_is_complete(const struct run_queue *q)
 {
-	uint32_t n = 0;
-
-	for (uint32_t k = 0; k < q->gang->n_tasks; k++) {
-		const struct task *t = &q->job->tasks[q->gang->first_task + k];
-
-		if (t->state != TASK_READY && !task_state_ended(t->state))
-			return 0;
-		n += t->state == TASK_READY;
-	}
-	return n > 0;
+	return ready_gang_size(q) == q->gang->n_tasks;
 }
 
 static sc_err push_gang(struct run_queue *q)
