@@ -349,7 +349,7 @@ static void join(struct sim *s, const char *resources, const char *namespace)
 		return;
 	snprintf(name, sizeof(name), "w%u", ++s->next_serial);
 	spec.name = slice_of(name);
-	spec.pool = spec.host = slice_of("");
+	spec.pool = slice_of("");
 	spec.address = slice_of(name);
 	spec.resources = slice_of(resources);
 	spec.namespace = slice_of(namespace);
@@ -767,14 +767,12 @@ static void carry_out(struct sim *s)
 	core_actions_done(s->core);
 }
 
-/* All tasks of a gang that have not ended were given out in this round, each to another worker. */
+/* All tasks of a gang were given out in this round, each to another worker. */
 static void check_gang(struct sim *s, const struct action *actions, size_t n, const struct action *first)
 {
 	const struct job *j = first->job;
-	uint32_t group = j->tasks[first->task].group, open = 0, given = 0;
+	uint32_t group = j->tasks[first->task].group, given = 0;
 
-	for (uint32_t t = 0; t < j->n_tasks; t++)
-		open += j->tasks[t].group == group && !task_state_ended(j->tasks[t].state);
 	for (size_t i = 0; i < n; i++) {
 		const struct action *a = &actions[i];
 
@@ -786,7 +784,7 @@ static void check_gang(struct sim *s, const struct action *actions, size_t n, co
 			    j->tasks[actions[k].task].group == group && actions[k].worker == a->worker)
 				wrong(s, "two tasks of a gang are at one worker", j->id, a->task);
 	}
-	if (given != open)
+	if (given != j->groups[group].n_tasks)
 		wrong(s, "a gang does not start together", j->id, first->task);
 	s->counts->gangs++;
 }

@@ -164,7 +164,7 @@ static void join(struct world *w, uint32_t place)
 	k->life++;
 	snprintf(name, sizeof(name), "w%u.%u", place, k->life);
 	spec.name = slice_of(name);
-	spec.pool = spec.host = spec.namespace = slice_of("");
+	spec.pool = spec.namespace = slice_of("");
 	spec.address = slice_of(name);
 	k->slots = 1 + roll(w, 4);
 	k->is_slow = PERCENT(w, 2);

@@ -120,6 +120,7 @@ void sc_job_free(struct sc_job *job)
 	mem_free(job->edges);
 	mem_free(job->earlier);
 	mem_free(job->after);
+	mem_free(job->unmet);
 	mem_free(job->name);
 	mem_free(job->name_space);
 	mem_free(job);

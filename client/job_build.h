@@ -82,6 +82,8 @@ struct sc_job {
 	size_t *item_ends;     /* where each ends in item_bytes */
 	size_t n_items, cap_items;
 
+	char *unmet; /* what the scheduler said to that when it was submitted last; NULL: nothing */
+
 	struct edge *edges; /* sorted by task if edges_sorted, else in the order they were added */
 	size_t n_edges, cap_edges;
 	int edges_sorted;

@@ -10,8 +10,26 @@
 
 /* ---- submit ----------------------------------------------------------------------------------------------------- */
 
+/* The answer is not kept as a whole: there is place for what no worker can meet. */
+static void take_unmet(struct call *c, const struct msg_submitted *m)
+{
+	buf_append(&c->reply, m->unmet.p, m->unmet.n);
+}
+
+static void keep_unmet(struct sc_job *job, struct call *c)
+{
+	mem_free(job->unmet);
+	job->unmet = c->reply.len > 0 ? mem_strdup(buf_str(&c->reply)) : NULL;
+}
+
+const char *sc_job_unmet(const struct sc_job *job)
+{
+	return job->unmet != NULL ? job->unmet : "";
+}
+
 static int take_job_id(struct call *c, const struct msg *m)
 {
+	take_unmet(c, &m->u.submitted);
 	c->request.u.submit.request = m->u.submitted.job; /* its place is free now */
 	return 1;
 }
@@ -39,6 +57,8 @@ sc_err sc_client_submit(struct sc_client *client, struct sc_job *job, uint64_t *
 	if (err != SC_OK)
 		return err;
 	err = call_run(&c);
+	if (err == SC_OK)
+		keep_unmet(job, &c);
 	if (err == SC_OK && job_id != NULL)
 		*job_id = c.request.u.submit.request;
 	job_columns_free(columns);
@@ -48,6 +68,7 @@ sc_err sc_client_submit(struct sc_client *client, struct sc_job *job, uint64_t *
 
 static int take_first_task(struct call *c, const struct msg *m)
 {
+	take_unmet(c, &m->u.submitted);
 	c->request.u.submit_more.request = m->u.submitted.first_task; /* its place is free now */
 	return 1;
 }
@@ -70,6 +91,8 @@ sc_err sc_client_submit_more(struct sc_client *client, uint64_t job_id, struct s
 		err = call_run(&c);
 		job_columns_free(columns);
 	}
+	if (err == SC_OK)
+		keep_unmet(more, &c);
 	if (err == SC_OK && first_task != NULL)
 		*first_task = (uint32_t)c.request.u.submit_more.request;
 	call_fini(&c);

@@ -25,7 +25,7 @@ static sc_err jobs_page(struct sc_jobs *jobs)
 	const struct msg_job_rows *m = &jobs->pages.page.u.job_rows;
 	const struct column *columns[] = {&m->job,	  &m->state,  &m->priority, &m->submitted_us,
 					  &m->elapsed_us, &m->counts, &m->flags};
-	const struct slices *texts[] = {&m->name, &m->namespace, &m->text};
+	const struct slices *texts[] = {&m->name, &m->namespace, &m->text, &m->waits};
 	sc_err err;
 
 	pages_ask(&jobs->pages, MSG_job_list, MSG_job_rows);
@@ -89,6 +89,7 @@ sc_err sc_jobs_next(struct sc_jobs *jobs, const struct sc_job_row **row)
 	r->name = pages_text(p, &m->name);
 	r->name_space = pages_text(p, &m->namespace);
 	r->text = pages_text(p, &m->text);
+	r->waits = pages_text(p, &m->waits);
 	jobs->before = r->job;
 	p->row++;
 	*row = r;
@@ -222,7 +223,8 @@ static sc_err workers_page(struct sc_workers *workers)
 					  &m->memory_bytes,
 					  &m->memory_limit_bytes,
 					  &m->seen_us,
-					  &m->drained};
+					  &m->drained,
+					  &m->stuck};
 	const struct slices *texts[] = {&m->name,      &m->pool,   &m->host,	 &m->address,
 					&m->resources, &m->labels, &m->namespace};
 	sc_err err;
@@ -273,6 +275,7 @@ static void read_worker(struct pages *p, struct sc_worker_row *r)
 	r->memory_limit_bytes = column_next(&p->columns[10]);
 	r->seen_us = column_next(&p->columns[11]);
 	r->drained = column_next(&p->columns[12]) != 0;
+	r->stuck = column_next(&p->columns[13]) != 0;
 	r->name = pages_text(p, &m->name);
 	r->pool = pages_text(p, &m->pool);
 	r->host = pages_text(p, &m->host);

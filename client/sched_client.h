@@ -107,12 +107,17 @@ enum sc_group_flag {
 	SC_GROUP_ITEMS = 2, /* every task has an item (set by itself when items are given) */
 	SC_GROUP_KEEP = 4,  /* keep results until the job is forgotten, even when all consumers have ended */
 	SC_GROUP_WANT = 8,  /* the results will be fetched: compute them again when lost */
-	SC_GROUP_GANG = 16  /* its tasks start together, each at another worker, or none does; at most 1000 */
+	/*
+	 * Its tasks start together, each at another worker, or none does; at most 1000.  When one has to run again all
+	 * do, and only when all have succeeded others get their results.
+	 */
+	SC_GROUP_GANG = 16
 };
 
 /* Flags of a job, bits. */
 enum sc_job_flag {
-	SC_JOB_OPEN = 1 /* more tasks may come: it does not end before it is closed; it may begin with none */
+	SC_JOB_OPEN = 1,   /* more tasks may come: it does not end before it is closed; it may begin with none */
+	SC_JOB_WAITING = 2 /* of a row alone: nothing of it runs, and no worker can run any task of it that is ready */
 };
 
 /* "running", "failed" ...; "?" for a number that is not known.  Static; any thread. */
@@ -285,6 +290,13 @@ SC_API sc_err sc_job_check(struct sc_job *job);
 SC_API sc_err sc_client_submit(struct sc_client *client, struct sc_job *job, uint64_t *job_id);
 
 /*
+ * After sc_client_submit() and sc_client_submit_more(): what it asked for that no worker connected could meet, in
+ * words, a line each; "" when that is nothing.  It is no error: these tasks wait until there is such a worker. Borrowed
+ * until the job is submitted again or freed.
+ */
+SC_API const char *sc_job_unmet(const struct sc_job *job);
+
+/*
  * More tasks for a job that has not ended, all or none; *first_task (may be NULL) is the number of the first there.
  * Name, namespace, priority, flags and max_fails of `more` do not matter; names of its groups have to be new in the
  * job. Any client may do that, and a task for its own job (sc_client_own_job). Errors as sc_client_submit();
@@ -374,8 +386,9 @@ struct sc_job_row {
 	uint64_t submitted_us; /* microseconds ago */
 	uint64_t elapsed_us;   /* from submission to its end, or until now */
 	uint64_t counts[SC_TASK_STATES];
-	const char *text; /* why it failed */
-	unsigned flags;	  /* SC_JOB_* */
+	const char *text;  /* why it failed */
+	unsigned flags;	   /* SC_JOB_* */
+	const char *waits; /* what tasks of it that are ready ask for and no worker can meet, in words; "": nothing */
 };
 
 struct sc_jobs; /* opaque */
@@ -449,6 +462,7 @@ struct sc_worker_row {
 	uint64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
 	uint64_t seen_us;			   /* microseconds since it was last heard */
 	int drained; /* it drains, has no task left, and holds nothing others do not hold: it may go */
+	int stuck;   /* it drains, and nobody is there who may take any of the results it still holds */
 };
 
 struct sc_workers; /* opaque */

@@ -233,7 +233,7 @@ void await_task_ended(struct scheduler *s, const struct job *j, uint32_t task)
 	struct subject *of_task = subject_of(t, j->id, task), *of_job = subject_of(t, j->id, ALL_TASKS);
 	struct entry *e, *next;
 
-	if (!task_state_ended(j->tasks[task].state))
+	if (!task_has_ended(&j->tasks[task]))
 		return; /* it runs again */
 	for (e = of_task == NULL ? NULL : LIST_FIRST(&of_task->entries); e != NULL; e = next) {
 		next = LIST_NEXT(e, of_subject);
@@ -310,7 +310,7 @@ static sc_err begin_entry(struct client_peer *p, struct entry *e, uint64_t id, s
 	if (err != SC_OK)
 		return err;
 	core_await(p->scheduler->core, j, task);
-	if (task_state_ended(j->tasks[task].state)) {
+	if (task_has_ended(&j->tasks[task])) {
 		tell(t, e->await, j, task);
 		entry_over(t, e);
 	}
@@ -385,7 +385,7 @@ static int look_on(struct await_table *t, struct entry *e, const struct job *j, 
 	for (; e->cursor<j->n_tasks && * budget> 0; e->cursor++, (*budget)--) {
 		if (e->await->n_ended - e->await->n_told >= LISTED_MAX)
 			return 0;
-		if (task_state_ended(j->tasks[e->cursor].state))
+		if (task_has_ended(&j->tasks[e->cursor]))
 			tell_of_job(t, e, j, e->cursor);
 	}
 	if (e->cursor < j->n_tasks)

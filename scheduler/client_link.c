@@ -57,6 +57,22 @@ static struct job *job_of(struct client_peer *p, uint64_t request, uint64_t id)
 	return j;
 }
 
+/* The answer, with what no worker can meet of the groups from this one on. */
+static void answer_submitted(struct client_peer *p, struct msg_submitted *answer, const struct job *j,
+			     uint32_t first_group)
+{
+	uint64_t looks = UNMET_LOOKS;
+	struct buf unmet;
+
+	buf_init(&unmet, 0);
+	core_job_unmet(p->scheduler->core, j, first_group, &looks, &unmet);
+	conn_charge(p->conn, (UNMET_LOOKS - looks) / WALK_PER_MESSAGE);
+	answer->job = j->id;
+	answer->unmet = slice_of(buf_str(&unmet));
+	conn_send(p->conn, MSG_submitted, answer);
+	buf_fini(&unmet);
+}
+
 static sc_err on_submit(struct client_peer *p, const struct msg_submit *m)
 {
 	struct scheduler *s = p->scheduler;
@@ -75,7 +91,7 @@ static sc_err on_submit(struct client_peer *p, const struct msg_submit *m)
 		log_debug("client", "submit", "peer=%s job=%" PRIu64 " tasks=%u", conn_peer(p->conn), j->id,
 			  j->n_tasks);
 		conn_charge(p->conn, j->n_tasks / WALK_PER_MESSAGE);
-		conn_send(p->conn, MSG_submitted, &answer);
+		answer_submitted(p, &answer, j, 0);
 	}
 	buf_fini(&error);
 	return SC_OK;
@@ -118,11 +134,12 @@ static sc_err on_submit_more(struct client_peer *p, const struct msg_submit_more
 	struct job *j = job_to_change(p, m->request, m->job);
 	struct msg_submitted answer = {.request = m->request};
 	struct buf error;
-	uint32_t first;
+	uint32_t first, first_group;
 	sc_err err;
 
 	if (j == NULL)
 		return SC_OK;
+	first_group = j->n_groups;
 	buf_init(&error, 4096);
 	err = s->stopping ? SC_SHUTDOWN : submit_more_tasks(s, m, j, &first, &error);
 	if (err != SC_OK) {
@@ -131,9 +148,8 @@ static sc_err on_submit_more(struct client_peer *p, const struct msg_submit_more
 		log_debug("client", "submit-more", "peer=%s job=%" PRIu64 " tasks=%u", conn_peer(p->conn), j->id,
 			  j->n_tasks - first);
 		conn_charge(p->conn, (j->n_tasks - first) / WALK_PER_MESSAGE);
-		answer.job = j->id;
 		answer.first_task = first;
-		conn_send(p->conn, MSG_submitted, &answer);
+		answer_submitted(p, &answer, j, first_group);
 	}
 	buf_fini(&error);
 	return SC_OK;

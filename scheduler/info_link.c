@@ -139,7 +139,7 @@ static void on_timer(void *arg)
 
 /* ---- workers ---------------------------------------------------------------------------------------------------- */
 
-sc_err info_link_joined(struct info_link *l, const struct worker *w)
+sc_err info_link_joined(struct info_link *l, const struct worker *w, struct slice host)
 {
 	struct info_identity id = {
 		.name = slice_of(w->name),
@@ -151,6 +151,7 @@ sc_err info_link_joined(struct info_link *l, const struct worker *w)
 		.memory_limit_bytes = w->memory_limit_bytes,
 		.status = w->status,
 		.namespace = slice_of(w->namespace != NULL ? w->namespace->name : ""),
+		.host = host,
 	};
 	struct buf labels;
 	sc_err err;
@@ -163,6 +164,13 @@ sc_err info_link_joined(struct info_link *l, const struct worker *w)
 	buf_fini(&labels);
 	arm(l);
 	return err;
+}
+
+const char *info_link_host(const struct info_link *l, uint32_t worker)
+{
+	const struct info_record *r = info_find(&l->hub.cluster, worker);
+
+	return r != NULL ? r->host->name : "";
 }
 
 void info_link_left(struct info_link *l, uint32_t worker)

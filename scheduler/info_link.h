@@ -24,7 +24,10 @@ sc_err info_link_new(struct scheduler *s, struct info_link **out);
 void info_link_free(struct info_link *l); /* clients are gone by then; NULL is fine */
 
 /* ---- workers ---- */
-sc_err info_link_joined(struct info_link *l, const struct worker *w);
+/* host: what it calls its own. */
+sc_err info_link_joined(struct info_link *l, const struct worker *w, struct slice host);
+/* The host of a worker that is there, as everybody is told it. */
+const char *info_link_host(const struct info_link *l, uint32_t worker);
 void info_link_left(struct info_link *l, uint32_t worker);
 void info_link_status(struct info_link *l, uint32_t worker, unsigned status);
 /* What a heartbeat tells; it counts for the interval granted to workers. */

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "proto/column.h"
+#include "scheduler/info_link.h"
 #include "scheduler/rows.h"
 #include "scheduler/scheduler.h"
 
@@ -39,8 +40,14 @@ static struct slice text_or_empty(const char *s)
 
 /* ---- jobs ----------------------------------------------------------------------------------------------------- */
 
-static void job_row(struct rows *r, const struct job *j, uint64_t now)
+static void job_row(struct scheduler *s, struct rows *r, const struct job *j, uint64_t *looks)
 {
+	uint64_t now = loop_now_us(s->loop);
+	struct buf waits;
+	int is_waiting;
+
+	buf_init(&waits, 0);
+	is_waiting = core_job_waits(s->core, j, looks, &waits);
 	rows_put(r, 0, j->id);
 	rows_put_text(r, 0, slice_of(j->name));
 	rows_put_text(r, 1, slice_of(j->namespace));
@@ -50,14 +57,19 @@ static void job_row(struct rows *r, const struct job *j, uint64_t now)
 	rows_put(r, 4, (job_has_ended(j) ? j->ended_us : now) - j->submitted_us);
 	for (unsigned i = 0; i < TASK_STATES; i++)
 		rows_put(r, 5, j->counts[i]);
-	rows_put(r, 6, j->is_open ? JOB_FLAG_OPEN : 0);
+	rows_put(r, 6, (j->is_open ? JOB_FLAG_OPEN : 0u) | (is_waiting ? JOB_FLAG_WAITING : 0u));
 	rows_put_text(r, 2, text_or_empty(j->text));
+	if (waits.len > 0)
+		rows_put_copy(r, 3, buf_str(&waits));
+	else
+		rows_put_text(r, 3, slice_of(""));
+	buf_fini(&waits);
 }
 
 sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_list *m)
 {
 	struct msg_job_rows a = {.request = m->request};
-	uint64_t now = loop_now_us(s->loop);
+	uint64_t looks = UNMET_LOOKS;
 	size_t limit = limit_of(m->limit, ROWS_MAX), n = 0, looked = 0;
 	const struct job *j = core_job_last(s->core);
 	struct rows r;
@@ -77,10 +89,10 @@ sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_lis
 			a.more = m->job == 0;
 			break;
 		}
-		job_row(&r, j, now);
+		job_row(s, &r, j, &looks);
 		n++;
 	}
-	conn_charge(c, looked / WALK_PER_MESSAGE + n / ROWS_PER_MESSAGE);
+	conn_charge(c, (looked + UNMET_LOOKS - looks) / WALK_PER_MESSAGE + n / ROWS_PER_MESSAGE);
 	a.job = rows_column(&r, 0);
 	a.name = rows_texts(&r, 0);
 	a.namespace = rows_texts(&r, 1);
@@ -91,6 +103,7 @@ sc_err report_jobs(struct scheduler *s, struct conn *c, const struct msg_job_lis
 	a.counts = rows_column(&r, 5);
 	a.flags = rows_column(&r, 6);
 	a.text = rows_texts(&r, 2);
+	a.waits = rows_texts(&r, 3);
 	return rows_answer(c, &r, m->request, MSG_job_rows, &a);
 }
 
@@ -324,7 +337,7 @@ static void worker_row(struct scheduler *s, struct rows *r, const struct worker 
 	rows_put(r, 0, w->number);
 	rows_put_text(r, 0, slice_of(w->name));
 	rows_put_text(r, 1, slice_of(w->pool));
-	rows_put_text(r, 2, slice_of(w->host));
+	rows_put_text(r, 2, slice_of(info_link_host(s->info, w->number)));
 	rows_put_text(r, 3, slice_of(w->address));
 	rows_put(r, 1, w->pid);
 	rows_put(r, 2, w->status);
@@ -344,6 +357,7 @@ static void worker_row(struct scheduler *s, struct rows *r, const struct worker 
 	rows_put(r, 9, p->memory_bytes);
 	rows_put(r, 10, w->memory_limit_bytes);
 	rows_put(r, 12, w->is_drained);
+	rows_put(r, 13, (uint64_t)core_worker_is_stuck(w));
 	rows_put(r, 11, p->seen_us != 0 ? loop_now_us(s->loop) - p->seen_us : 0);
 }
 
@@ -385,5 +399,6 @@ sc_err report_workers(struct scheduler *s, struct conn *c, const struct msg_work
 	a.memory_limit_bytes = rows_column(&r, 10);
 	a.seen_us = rows_column(&r, 11);
 	a.drained = rows_column(&r, 12);
+	a.stuck = rows_column(&r, 13);
 	return rows_answer(c, &r, m->request, MSG_worker_rows, &a);
 }

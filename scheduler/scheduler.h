@@ -20,6 +20,8 @@
 
 /* Walking over so many tasks, jobs or groups for a request is as much work as a small message: see conn_charge(). */
 #define WALK_PER_MESSAGE 100u
+/* So many workers are looked at for a request, to know what none can meet. */
+#define UNMET_LOOKS 1000000u
 
 struct scheduler;
 struct outbox;

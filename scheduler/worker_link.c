@@ -65,9 +65,8 @@ static sc_err on_worker_register(struct worker_peer *p, const struct msg_worker_
 {
 	struct scheduler *s = p->scheduler;
 	struct msg_worker_registered answer = {0};
-	struct worker_spec spec = {m->name,	 m->pool,   m->host,	      m->data_address,
-				   m->resources, m->labels, (uint32_t)m->pid, m->memory_limit_bytes,
-				   m->namespace};
+	struct worker_spec spec = {m->name,   m->pool,		m->data_address,       m->resources,
+				   m->labels, (uint32_t)m->pid, m->memory_limit_bytes, m->namespace};
 	char name[64];
 	struct buf error;
 	sc_err err;
@@ -87,7 +86,7 @@ static sc_err on_worker_register(struct worker_peer *p, const struct msg_worker_
 	if (err == SC_OK)
 		err = remember_peer(s, p);
 	if (err == SC_OK)
-		err = info_link_joined(s->info, core_worker(s->core, p->number));
+		err = info_link_joined(s->info, core_worker(s->core, p->number), m->host);
 	if (err != SC_OK) {
 		conn_fail(p->conn, err, "%s", error.len > 0 ? buf_str(&error) : sc_err_text(err));
 		if (p->number != 0)

@@ -204,6 +204,20 @@ int ctl_job_id(struct ctl *c, const char *text, uint64_t *out)
 	return row != NULL ? EXIT_DONE : ctl_fail(c, EXIT_WORK_FAILED, "there are no jobs");
 }
 
+void ctl_warn_unmet(struct ctl *c, const struct sc_job *job, json_t *o)
+{
+	json_t *list = json_array();
+
+	for (const char *p = sc_job_unmet(job); *p != '\0';) {
+		size_t n = strcspn(p, "\n");
+
+		ctl_note(c, "schedctl: warning: %.*s", (int)n, p);
+		json_array_append_new(list, json_stringn_nocheck(p, n));
+		p += n + (p[n] == '\n');
+	}
+	json_put(o, F_warnings, list);
+}
+
 /* ---- the client ------------------------------------------------------------------------------------------------- */
 
 int ctl_open_at(struct ctl *c, const char *access_file)

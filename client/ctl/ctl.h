@@ -6,6 +6,7 @@
 #ifndef CLIENT_CTL_CTL_H
 #define CLIENT_CTL_CTL_H
 
+#include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -51,6 +52,9 @@ int ctl_option_duration(struct ctl *c, const char *option, uint64_t *out_us);
 
 /* The number of a job from "17" or "last", which asks the scheduler.  EXIT_DONE or the exit status. */
 int ctl_job_id(struct ctl *c, const char *text, uint64_t *out);
+
+/* Warn of what the job that was just submitted asks for and no worker can meet; the warnings go into o as well. */
+void ctl_warn_unmet(struct ctl *c, const struct sc_job *job, json_t *o);
 
 /* Print the tasks of these jobs as they end, until all jobs have.  The exit status; 1 when a task did not succeed. */
 int await_jobs(struct ctl *c, const uint64_t *ids, size_t n);

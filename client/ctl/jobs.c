@@ -22,6 +22,22 @@ static uint64_t tasks_in_all(const uint64_t counts[SC_TASK_STATES])
 	return n;
 }
 
+static int is_waiting(const struct sc_job_row *r)
+{
+	return (r->flags & SC_JOB_WAITING) != 0;
+}
+
+/* Its state to people: it goes on, but waits for a worker that is not there. */
+static const char *state_word(const struct sc_job_row *r)
+{
+	return is_waiting(r) ? "waiting" : sc_job_state_name(r->state);
+}
+
+static const char *state_color(const struct sc_job_row *r)
+{
+	return color_of_job(is_waiting(r) ? SC_JOB_HELD : r->state);
+}
+
 static json_t *job_json(const struct sc_job_row *r)
 {
 	json_t *o = json_object();
@@ -37,6 +53,8 @@ static json_t *job_json(const struct sc_job_row *r)
 	json_put_counts(o, r->counts);
 	json_put_text(o, F_text, r->text);
 	json_put_flag(o, F_open, (r->flags & SC_JOB_OPEN) != 0);
+	json_put_flag(o, F_waiting, is_waiting(r));
+	json_put_text(o, F_waits, r->waits);
 	return o;
 }
 
@@ -48,7 +66,7 @@ static void add_job_row(struct table *t, const struct sc_job_row *r)
 	table_addf(t, "%" PRIu64, r->job);
 	table_add(t, r->name);
 	table_add(t, r->name_space);
-	table_add_color(t, color_of_job(r->state), sc_job_state_name(r->state));
+	table_add_color(t, state_color(r), state_word(r));
 	table_addf(t, "%" PRIu64, tasks_in_all(r->counts));
 	table_addf(t, "%" PRIu64, r->counts[SC_TASK_DONE] + r->counts[SC_TASK_RELEASED]);
 	table_addf(t, "%" PRIu64, r->counts[SC_TASK_FAILED]);
@@ -116,21 +134,28 @@ static int take_ids(struct ctl *c, uint64_t **out)
 
 /* ---- show ------------------------------------------------------------------------------------------------------- */
 
+/* A line, unless the text is empty. */
+static void print_text(const char *head, const char *text)
+{
+	struct buf clean;
+
+	if (text[0] == '\0')
+		return;
+	buf_init(&clean, 0);
+	text_harmless(&clean, text, strlen(text));
+	printf("%s%s\n", head, buf_str(&clean));
+	buf_fini(&clean);
+}
+
 static void print_job(const struct ctl *c, const struct sc_job_row *r)
 {
-	const char *color = c->color_out ? color_of_job(r->state) : NULL;
-	struct buf clean;
+	const char *color = c->color_out ? state_color(r) : NULL;
 	char shown[64];
 
 	printf("job        %" PRIu64 "\nname       %s\nnamespace  %s\nstate      %s%s%s\n", r->job, r->name,
-	       r->name_space, color != NULL ? color : "", sc_job_state_name(r->state),
-	       color != NULL ? COLOR_PLAIN : "");
-	if (r->text[0] != '\0') {
-		buf_init(&clean, 0);
-		text_harmless(&clean, r->text, strlen(r->text));
-		printf("reason     %s\n", buf_str(&clean));
-		buf_fini(&clean);
-	}
+	       r->name_space, color != NULL ? color : "", state_word(r), color != NULL ? COLOR_PLAIN : "");
+	print_text("reason     ", r->text);
+	print_text("waits for  a worker: ", r->waits);
 	if ((r->flags & SC_JOB_OPEN) != 0)
 		printf("open       yes: it ends after `schedctl job close`\n");
 	printf("priority   %" PRId64 "\nsubmitted  %s ago\n", r->priority,

@@ -148,6 +148,7 @@ static int submit_and_wait(struct run *r)
 	if (w.style != PROGRESS_NONE)
 		ctl_note(c, "job %" PRIu64 " submitted: %s, %" PRIu64 " task%s", r->id, r->graph->name, n,
 			 n == 1 ? "" : "s");
+	ctl_warn_unmet(c, r->job, r->json);
 	status = wait_for_job(c, &w);
 	if (status == EXIT_DONE) {
 		status = report(r, &w);

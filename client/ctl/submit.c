@@ -470,6 +470,7 @@ static int submit(struct ctl *c, struct submission *s)
 		printf("job %" PRIu64 " submitted: %s, %" PRIu64 " task%s\n", id, s->name, n, n == 1 ? "" : "s");
 		fflush(stdout);
 	}
+	ctl_warn_unmet(c, s->job, o);
 	if (cli_has(&c->cli, "wait"))
 		status = wait_submitted(c, id, o);
 	if (c->json)
@@ -516,16 +517,19 @@ static int submit_more(struct ctl *c, struct submission *s)
 	err = sc_client_submit_more(c->client, id, s->job, &first);
 	if (err != SC_OK)
 		return ctl_failed(c, err);
-	if (!c->json) {
-		printf("job %" PRIu64 ": %" PRIu64 " task%s more: %s\n", id, n, n == 1 ? "" : "s", s->name);
-		return EXIT_DONE;
-	}
 	o = json_object();
 	json_put_u64(o, F_job, id);
 	json_put_text(o, F_name, s->name);
 	json_put_u64(o, F_tasks, n);
 	json_put_u64(o, F_first_task, first);
-	json_print(o);
+	if (!c->json) {
+		printf("job %" PRIu64 ": %" PRIu64 " task%s more: %s\n", id, n, n == 1 ? "" : "s", s->name);
+		fflush(stdout);
+	}
+	ctl_warn_unmet(c, s->job, o);
+	if (c->json)
+		json_print(json_incref(o));
+	json_decref(o);
 	return EXIT_DONE;
 }
 

@@ -169,7 +169,14 @@ static const char submit_more[] =
 	"A task may submit more tasks to its own job: `schedctl submit --job $SCHED_JOB_ID -- ...`.  Their group is "
 	"named "
 	"by\n"
-	"--name, else by the command and the process id; it has to be new in the job.";
+	"--name, else by the command and the process id; it has to be new in the job.\n"
+	"What no worker that is connected can meet is no mistake, but warned of: the job waits until one comes.\n"
+	"Tasks of a --gang need each other: when one has to run again, because it failed and may be retried, or its "
+	"worker "
+	"was\n"
+	"lost, all run again, those that were done as well, and only when all have succeeded their results go to other "
+	"tasks.\n"
+	"When one fails for good, all have failed.";
 
 static const char namespace_more[] =
 	"Until the scheduler ends; what is to last belongs into scheduler.namespaces, see sched.yaml(5).  A quota does "
@@ -187,13 +194,36 @@ static const char cat_more[] =
 	"`keep`\n"
 	"in the graph file.  Exit status 1 when a result is missing for another reason, or is that of --task.";
 
+static const char job_list_more[] = "A job that goes on but of which nothing runs, as no worker that is connected can "
+				    "run any of its tasks that are\n"
+				    "ready, is shown as waiting; `job show` tells for what.  With --json its state is "
+				    "running, and waiting is true.";
+
+static const char job_show_more[] =
+	"`waits for` is told when tasks that are ready ask for what no worker that is connected has, be it a label, a\n"
+	"resource, or more of one than any has: they wait until such a worker comes.";
+
+static const char explain_more[] =
+	"For a task that is ready: what keeps each worker from taking it now, and how many tasks of its namespace go "
+	"before\n"
+	"it, being of higher priority, or of an older job, or earlier in its own; those that ask for the same are in "
+	"its "
+	"way\n"
+	"at every worker, the others only where they fit.  Between namespaces shares decide; see `namespace list`.";
+
+static const char drain_more[] = "With --wait standard error is told what is waited for, as it becomes less, and with "
+				 "--json standard output, a\n"
+				 "document per line.  Results go to workers that take tasks of their namespace.  Where "
+				 "there is none, that is said,\n"
+				 "with what can be done about it, and the wait goes on.";
+
 const struct verb cli_verbs[] = {
 	{"submit", "-- COMMAND [ARG]...", "Submit a command line as a job", submit_more, submit_options, 1, ANY, 1,
 	 verb_submit, NULL},
 	{"run", "GRAPH.yaml", "Submit a graph, wait, write its outputs", run_more, run_options, 1, 1, 0, verb_run,
 	 "FILE"},
-	{"job list", "", "List jobs, newest first", NULL, job_list_options, 0, 0, 0, verb_job_list, NULL},
-	{"job show", "JOB", "Show a job", NULL, no_options, 1, 1, 0, verb_job_show, NULL},
+	{"job list", "", "List jobs, newest first", job_list_more, job_list_options, 0, 0, 0, verb_job_list, NULL},
+	{"job show", "JOB", "Show a job", job_show_more, no_options, 1, 1, 0, verb_job_show, NULL},
 	{"job wait", "JOB...", "Wait for the end of jobs; exit status 1 when one failed", NULL, job_wait_options, 1,
 	 ANY, 0, verb_job_wait, NULL},
 	{"job close", "JOB...", "No more tasks for open jobs: they end with their last task", NULL, no_options, 1, ANY,
@@ -206,15 +236,15 @@ const struct verb cli_verbs[] = {
 	 verb_job_forget, NULL},
 	{"task list", "JOB", "List the tasks of a job", NULL, task_list_options, 1, 1, 0, verb_task_list, NULL},
 	{"task show", "JOB KEY", "Show everything about a task", NULL, no_options, 2, 2, 0, verb_task_show, NULL},
-	{"task explain", "JOB KEY", "Say why a task is where it is", NULL, no_options, 2, 2, 0, verb_task_explain,
-	 NULL},
+	{"task explain", "JOB KEY", "Say why a task is where it is", explain_more, no_options, 2, 2, 0,
+	 verb_task_explain, NULL},
 	{"task wait", "JOB KEY...", "Wait until tasks have ended, print each as it does; exit status 1 when one failed",
 	 NULL, task_wait_options, 2, ANY, 0, verb_task_wait, NULL},
 	{"task retry", "JOB [KEY]", "Run failed or cancelled tasks again, and what failed because of them", NULL,
 	 no_options, 1, 2, 0, verb_task_retry, NULL},
 	{"worker list", "", "List workers", NULL, no_options, 0, 0, 0, verb_worker_list, NULL},
-	{"worker drain", "NAME", "Give a worker nothing new", NULL, worker_drain_options, 1, 1, 0, verb_worker_drain,
-	 NULL},
+	{"worker drain", "NAME", "Give a worker nothing new", drain_more, worker_drain_options, 1, 1, 0,
+	 verb_worker_drain, NULL},
 	{"worker stop", "NAME", "End a worker", NULL, no_options, 1, 1, 0, verb_worker_stop, NULL},
 	{"namespace list", "", "List namespaces: shares, quotas, what they use", NULL, no_options, 0, 0, 0,
 	 verb_namespace_list, NULL},

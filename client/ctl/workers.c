@@ -1,8 +1,6 @@
-/* workers.c - `schedctl worker list|drain|stop` and `schedctl shutdown`. */
+/* workers.c - `schedctl worker list|stop` and `schedctl shutdown`. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 #include "base/text.h"
 #include "client/ctl/ctl.h"
@@ -32,6 +30,7 @@ static json_t *worker_json(const struct sc_worker_row *r)
 	json_put_u64(o, F_memory_limit_bytes, r->memory_limit_bytes);
 	json_put_u64(o, F_seen_us, r->seen_us);
 	json_put_flag(o, F_drained, r->drained);
+	json_put_flag(o, F_stuck, r->stuck);
 	return o;
 }
 
@@ -105,47 +104,6 @@ static int report(struct ctl *c, sc_err err, const char *name, const char *what)
 		printf("%s%s%s\n", name, name[0] != '\0' ? " " : "", what);
 	}
 	return EXIT_DONE;
-}
-
-/* *is_drained also when it is not there any more: all it had was moved before, or it was stopped. */
-static sc_err look_if_drained(struct ctl *c, const char *name, int *is_drained)
-{
-	const struct sc_worker_row *row;
-	struct sc_workers *workers;
-	sc_err err = sc_client_list_workers(c->client, &workers);
-
-	if (err != SC_OK)
-		return err;
-	*is_drained = 1;
-	while ((err = sc_workers_next(workers, &row)) == SC_OK && row != NULL)
-		if (strcmp(row->name, name) == 0)
-			*is_drained = row->drained;
-	sc_workers_free(workers);
-	return err;
-}
-
-static sc_err wait_until_drained(struct ctl *c, const char *name)
-{
-	struct timespec pause = {0, 50 * 1000 * 1000};
-	int is_drained = 0;
-	sc_err err;
-
-	while ((err = look_if_drained(c, name, &is_drained)) == SC_OK && !is_drained)
-		nanosleep(&pause, NULL);
-	return err;
-}
-
-int verb_worker_drain(struct ctl *c)
-{
-	int undo = cli_has(&c->cli, "undo"), wait = cli_has(&c->cli, "wait") && !undo, status = ctl_open(c);
-	sc_err err;
-
-	if (status != EXIT_DONE)
-		return status;
-	err = sc_client_drain_worker(c->client, c->cli.args[0], undo);
-	if (err == SC_OK && wait)
-		err = wait_until_drained(c, c->cli.args[0]);
-	return report(c, err, c->cli.args[0], undo ? "takes tasks again" : wait ? "is drained" : "gets no new tasks");
 }
 
 int verb_worker_stop(struct ctl *c)

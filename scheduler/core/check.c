@@ -67,12 +67,12 @@ static sc_err check_edges(const struct job *j, uint32_t task, struct buf *error)
 		const struct task *i = &j->tasks[j->in[j->in_start[task] + e]];
 
 		missing += !task_is_available(i);
-		if (t->state == TASK_WAITING && !task_is_available(i) &&
+		if (t->state == TASK_WAITING && !task_has_result(i) &&
 		    (i->state == TASK_DONE || i->state == TASK_RELEASED))
 			WRONG("job %" PRIu64 " task %u waits for a lost result nobody computes again", j->id, task);
 	}
 	while (consumers_next(&of, &consumer))
-		needed += !task_state_ended(j->tasks[consumer].state);
+		needed += !task_has_ended(&j->tasks[consumer]);
 	if (t->state == TASK_WAITING && (t->flags & TASK_DELAYED) == 0 && t->n_missing != missing)
 		WRONG("job %" PRIu64 " task %u misses %u inputs, not %u", j->id, task, missing, t->n_missing);
 	if (t->state == TASK_READY && missing > 0)
@@ -82,9 +82,39 @@ static sc_err check_edges(const struct job *j, uint32_t task, struct buf *error)
 	if (t->n_needed != needed)
 		WRONG("job %" PRIu64 " task %u is needed by %u, not %u", j->id, task, needed, t->n_needed);
 	/* A result nobody can need any more is not kept, unless somebody asked for that. */
-	if (t->state == TASK_DONE && t->holder != NO_WORKER && t->result_bytes > 0 && job_has_consumers(j, task) &&
-	    needed == 0 && (j->groups[t->group].flags & (GROUP_KEEP | GROUP_WANT)) == 0 && !(t->flags & TASK_WANTED))
+	if (t->state == TASK_DONE && !t->withheld && t->holder != NO_WORKER && t->result_bytes > 0 &&
+	    job_has_consumers(j, task) && needed == 0 && (j->groups[t->group].flags & (GROUP_KEEP | GROUP_WANT)) == 0 &&
+	    !(t->flags & TASK_WANTED))
 		WRONG("job %" PRIu64 " task %u is held though nobody needs it", j->id, task);
+	return SC_OK;
+}
+
+/* All of a gang have succeeded, or all have not, or all are on their way there; and those are together. */
+static sc_err check_gang(const struct core *c, const struct job *j, const struct group *g, struct buf *error)
+{
+	uint32_t n_well = 0, n_ill = 0, n_done = 0, n_out = 0, n_waiting = 0;
+
+	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks; k++) {
+		const struct task *t = &j->tasks[k];
+
+		if (t->withheld && (t->state != TASK_DONE || g->class->gang_size == 0))
+			WRONG("job %" PRIu64 " task %u is withheld, but %s", j->id, k, const_name_TASK(t->state));
+		n_done += t->withheld;
+		n_well += (t->state == TASK_DONE || t->state == TASK_RELEASED) && !t->withheld;
+		n_ill += t->state == TASK_FAILED || t->state == TASK_CANCELLED;
+		n_out += task_state_in_flight(t->state) != 0;
+		n_waiting += t->state == TASK_WAITING || t->state == TASK_READY;
+	}
+	if (g->class->gang_size == 0)
+		return SC_OK;
+	if ((n_well > 0 && n_well < g->n_tasks) || (n_ill > 0 && n_ill < g->n_tasks) || n_done == g->n_tasks)
+		WRONG("job %" PRIu64 ": of gang %s %u have ended well, %u badly and %u are done", j->id, g->name,
+		      n_well, n_ill, n_done);
+	if (n_waiting > 0 && (n_done > 0 || (n_out > 0 && !g->called_back)) && !c->rescan)
+		WRONG("job %" PRIu64 ": of gang %s %u wait while %u are out and %u are done", j->id, g->name, n_waiting,
+		      n_out, n_done);
+	if (g->is_unsettled)
+		WRONG("job %" PRIu64 ": gang %s was not settled", j->id, g->name);
 	return SC_OK;
 }
 
@@ -141,7 +171,10 @@ static sc_err check_job(const struct core *c, const struct job *j, uint64_t *rea
 	if (fails != j->n_fails)
 		WRONG("job %" PRIu64 ": %" PRIu64 " tasks have failed by themselves, not %" PRIu64, j->id, fails,
 		      j->n_fails);
-	err = check_limits(j, error);
+	for (uint32_t g = 0; g < j->n_groups && err == SC_OK; g++)
+		err = check_gang(c, j, &j->groups[g], error);
+	if (err == SC_OK)
+		err = check_limits(j, error);
 	if (err != SC_OK)
 		return err;
 	open = counts[TASK_WAITING] + counts[TASK_READY] + counts[TASK_ASSIGNED] + counts[TASK_RUNNING];

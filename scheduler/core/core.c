@@ -19,7 +19,7 @@ sc_err core_new(const struct core_options *o, struct core **out)
 	c->options = *o;
 	c->next_job = 1;
 	c->probe_due_us = UINT64_MAX;
-	c->stamp = 1;
+	c->stamp = c->workers_stamp = 1;
 	c->workers_end = 1;
 	TAILQ_INIT(&c->jobs);
 	TAILQ_INIT(&c->ended);
@@ -226,6 +226,7 @@ void core_worker_set_status(struct core *c, uint32_t number, unsigned status)
 	w->status = (uint8_t)status;
 	bits_set(&c->draining, number, status == WORKER_DRAINING);
 	w->move_after_us = w->move_pause_us = 0;
+	w->n_looked = 0;
 	w->is_drained = 0;
 	room_update(c, w);
 }
@@ -423,8 +424,10 @@ sc_err core_job_cancel(struct core *c, struct job *j, uint64_t now_us, uint64_t 
 	for (uint32_t t = 0; t < j->n_tasks; t++) {
 		struct task *k = &j->tasks[t];
 
-		if (task_state_ended(k->state))
+		if (task_has_ended(k))
 			continue;
+		if (k->withheld)
+			gang_withdraw(c, j, t);
 		if (task_state_in_flight(k->state))
 			core_act(c, ACTION_CANCEL, k->worker, j, t);
 		task_event(c, j, t, EV_CANCEL);

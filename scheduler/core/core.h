@@ -93,6 +93,9 @@ void core_worker_set_status(struct core *c, uint32_t number, unsigned status);
 /* It is short of memory and wants nothing new for now, or that is over. */
 void core_worker_set_paused(struct core *c, uint32_t number, int is_paused);
 
+/* It drains, and nobody is there who may take any of the outputs it still holds. */
+int core_worker_is_stuck(const struct worker *w);
+
 struct worker *core_worker(const struct core *c, uint32_t number); /* NULL: no such worker */
 struct worker *core_worker_by_name(const struct core *c, struct slice name);
 uint32_t core_workers_end(const struct core *c); /* numbers are below this */
@@ -180,6 +183,17 @@ uint64_t core_next_due_us(const struct core *c);
 int core_is_broken(const struct core *c);
 
 /* ---- looking -- */
+
+/*
+ * What its groups from this one on ask for that no worker can meet: a line for each request that is so, nothing when
+ * all can be met.  *looks is how many workers may be looked at, and becomes less; at 0 not all is known.
+ */
+void core_job_unmet(struct core *c, const struct job *j, uint32_t first_group, uint64_t *looks, struct buf *out);
+/*
+ * 1: nothing of it runs, and no worker can run any task of it that is ready.  *out is why, also when that is so of some
+ * of these tasks only.
+ */
+int core_job_waits(struct core *c, const struct job *j, uint64_t *looks, struct buf *out);
 
 /* In words, why a task is where it is. */
 void core_explain(const struct core *c, const struct job *j, uint32_t task, uint64_t now_us, struct buf *out);

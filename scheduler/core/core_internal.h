@@ -32,13 +32,14 @@ struct core {
 	uint32_t workers_end;
 	size_t cap_workers, n_workers;
 	struct worker *workers_by_name;
-	uint32_t cursor;      /* where the next round begins to look for room */
-	struct bits active;   /* workers that take tasks */
-	struct bits idle;     /* of those: with something that no task in flight asks for */
-	struct bits touched;  /* with more room than after the last round */
-	struct bits queued;   /* with tasks beyond what they can run at once */
-	struct bits reserved; /* kept free for a class */
-	struct bits draining; /* or drained */
+	uint32_t cursor;	/* where the next round begins to look for room */
+	uint64_t workers_stamp; /* rises when one comes, goes, or takes tasks or does not */
+	struct bits active;	/* workers that take tasks */
+	struct bits idle;	/* of those: with something that no task in flight asks for */
+	struct bits touched;	/* with more room than after the last round */
+	struct bits queued;	/* with tasks beyond what they can run at once */
+	struct bits reserved;	/* kept free for a class */
+	struct bits draining;	/* or drained */
 	uint64_t n_passes, n_rounds;
 	uint64_t probe_due_us; /* a group that must wait need not any more; UINT64_MAX: none does */
 	uint64_t now_us;       /* of the last round: what is reported belongs to about then */
@@ -88,7 +89,8 @@ sc_err core_check_limit(const struct core *c, const struct job_spec *spec, struc
 /* transitions.c */
 /* The one place where a state changes.  Illegal events are bugs of ours: asserted. */
 void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev);
-/* Whether a consumer could have this task's result now. */
+/* Whether this task's result is there; and whether a consumer could have it now. */
+int task_has_result(const struct task *t);
 int task_is_available(const struct task *t);
 /* After a task has become waiting: compute missing inputs again, count them; ready, or failed, when nothing is missing.
  */
@@ -143,12 +145,18 @@ int probe_must_wait(struct core *c, struct group *g);
 void core_wake_probed(struct core *c);
 
 /* gang.c; nothing happens when the task is of no gang */
-/* The task has to start again: so do the others that have not ended. */
+/* The task has to start again: so do the others.  What waits because of that is settled with the task. */
 void gang_call_back(struct core *c, struct job *j, uint32_t task);
+/* Whether it has been called back: whatever its worker says, it runs again. */
+int gang_is_called_back(const struct job *j, uint32_t task);
 /* The task has failed for good: so do the others. */
 void gang_fail(struct core *c, struct job *j, uint32_t task);
-/* The task has ended well: it may have been all the others waited for. */
-void gang_ended_one(struct core *c, struct job *j, uint32_t task);
+/* The task has succeeded but its result is lost: all run again, and are to be settled.  0: it is of no gang. */
+int gang_run_again(struct core *c, struct job *j, uint32_t task);
+/* 1: all have succeeded by now, and have ended with that.  It is of a gang. */
+int gang_is_whole(struct core *c, struct job *j, uint32_t task);
+/* What it made is void; it waits, as if it had not run. */
+void gang_withdraw(struct core *c, struct job *j, uint32_t task);
 
 /* drain.c */
 /* Move on with what workers that drain hold; say which are drained. */
@@ -160,6 +168,8 @@ int drain_arrived(struct core *c, const struct job *j, uint32_t task, uint32_t w
 int drain_failed(struct core *c, const struct job *j, uint32_t task, uint32_t worker, uint64_t now_us);
 /* If the first holder is going and another holds all of it, that one is it from now on: 1. */
 int drain_take_over(struct core *c, struct job *j, uint32_t task);
+/* There is a worker more that takes tasks, and may take outputs. */
+void drain_look_anew(struct core *c);
 void drain_forget_task(struct core *c, const struct job *j, uint32_t task);
 void drain_forget_worker(struct core *c, const struct worker *w);
 

@@ -4,6 +4,10 @@
  * Some at a time: another worker is asked to fetch an output, and when it has it becomes the first holder.  One that
  * cannot says so; then the next is asked, a little later each time.  What is under way is a short list, whose length is
  * bounded, and marked at the task (TASK_DRAINING).
+ *
+ * Who may take an output depends on the namespace of its job.  One that nobody may take is passed over: the look goes
+ * round, some outputs a turn, and when a whole round found nothing and nothing is under way, the worker is stuck.  It
+ * rests then until there is a worker more that takes tasks.
  */
 #include "base/mem.h"
 #include "scheduler/core/core_internal.h"
@@ -36,8 +40,10 @@ static void remove_move(struct core *c, uint32_t i)
 	struct worker *from = core_worker(c, m.from);
 
 	m.job->tasks[m.task].flags &= (uint8_t)~TASK_DRAINING;
-	if (from != NULL)
+	if (from != NULL) {
 		from->n_moving--;
+		from->n_looked = 0;
+	}
 	c->moves[i] = c->moves[--c->n_moves];
 }
 
@@ -122,49 +128,101 @@ static uint32_t next_target(struct core *c, const struct job *j)
 	return NO_WORKER;
 }
 
-static int begin_move(struct core *c, struct worker *w, struct job *j, uint32_t task)
+enum begun { BEGUN, NO_TARGET, NO_MEMORY };
+
+static enum begun begin_move(struct core *c, struct worker *w, struct job *j, uint32_t task)
 {
 	uint32_t to = next_target(c, j);
 	void *p;
 
 	if (to == NO_WORKER)
-		return 0;
+		return NO_TARGET;
 	p = mem_grow(c->moves, &c->cap_moves, c->n_moves + 1, sizeof(*c->moves));
 	if (p == NULL)
-		return 0;
+		return NO_MEMORY;
 	c->moves = p;
 	c->moves[c->n_moves++] = (struct move){j, task, w->number, to};
 	j->tasks[task].flags |= TASK_DRAINING;
 	w->n_moving++;
 	core_act(c, ACTION_REPLICATE, to, j, task);
-	return 1;
+	return BEGUN;
+}
+
+static int may_move(const struct core *c, const struct worker *w)
+{
+	return w->n_moving < MOVES_OF_WORKER && c->n_moves < MOVES_MAX && w->move_after_us == 0;
+}
+
+/* A whole round of its outputs has found none that anybody may take, or that is not on its way. */
+static int has_looked_at_all(const struct worker *w)
+{
+	return w->n_looked >= w->held.n;
+}
+
+/* Some were dropped, or came, since it was looked last: what is where in its list is not what it was. */
+static void notice_changes(struct worker *w)
+{
+	if (w->looked_n == w->held.n && w->looked_bytes == w->held_bytes)
+		return;
+	w->looked_n = w->held.n;
+	w->looked_bytes = w->held_bytes;
+	w->n_looked = 0;
+}
+
+/* On with the look at its outputs, from where it was left. */
+static void move_outputs(struct core *c, struct worker *w)
+{
+	notice_changes(w);
+	for (uint32_t n = 0; n < LOOKED_AT && w->held.n > 0 && may_move(c, w) && !has_looked_at_all(w); n++) {
+		struct task_ref r;
+		enum begun begun;
+
+		if (w->move_at >= w->held.n)
+			w->move_at = 0;
+		r = w->held.v[w->move_at];
+		if ((r.job->tasks[r.task].flags & TASK_DRAINING) != 0) {
+			w->move_at++;
+			w->n_looked++;
+			continue;
+		}
+		if (drain_take_over(c, r.job, r.task)) { /* another is in its place */
+			notice_changes(w);
+			continue;
+		}
+		begun = begin_move(c, w, r.job, r.task);
+		if (begun == NO_MEMORY) {
+			w->move_after_us = c->now_us + FIRST_PAUSE_US;
+			break;
+		}
+		w->move_at++;
+		w->n_looked = begun == BEGUN ? 0 : w->n_looked + 1;
+	}
 }
 
 static void drain_worker(struct core *c, struct worker *w, uint64_t now_us)
 {
 	int is_drained;
-	size_t i = 0;
 
 	if (now_us >= w->move_after_us)
 		w->move_after_us = 0;
-	for (uint32_t n = 0; i < w->held.n && n < LOOKED_AT && w->move_after_us == 0; n++) {
-		struct task_ref r = w->held.v[i];
-
-		if ((r.job->tasks[r.task].flags & TASK_DRAINING) != 0) {
-			i++;
-		} else if (drain_take_over(c, r.job, r.task)) {
-			continue; /* another is in its place */
-		} else if (w->n_moving < MOVES_OF_WORKER && c->n_moves < MOVES_MAX && begin_move(c, w, r.job, r.task)) {
-			i++;
-		} else {
-			break;
-		}
-	}
+	move_outputs(c, w);
 	is_drained = w->held.n == 0 && w->in_flight.n == 0;
 	if (w->is_drained == is_drained)
 		return;
 	w->is_drained = (uint8_t)is_drained;
 	core_act(c, ACTION_DRAINED, NO_WORKER, NULL, w->number);
+}
+
+void drain_look_anew(struct core *c)
+{
+	for (uint32_t i = bits_next(&c->draining, NULL, 1, c->workers_end); i != BITS_NONE;
+	     i = bits_next(&c->draining, NULL, i + 1, c->workers_end))
+		c->workers[i]->n_looked = 0;
+}
+
+int core_worker_is_stuck(const struct worker *w)
+{
+	return w->status == WORKER_DRAINING && w->held.n > 0 && w->n_moving == 0 && has_looked_at_all(w);
 }
 
 void drain_step(struct core *c, uint64_t now_us)
@@ -184,6 +242,8 @@ uint64_t drain_due_us(const struct core *c)
 
 		if (w->held.n > w->n_moving && w->move_after_us > 0 && w->move_after_us < due)
 			due = w->move_after_us;
+		else if (may_move(c, w) && !has_looked_at_all(w))
+			due = c->now_us; /* there was more than is looked at in a turn */
 	}
 	return due;
 }

@@ -5,6 +5,7 @@
 #include "scheduler/core/core_internal.h"
 
 #define SHOWN_MAX 5u
+#define LOOKED_AT 50000u /* entries of queues, to count what goes before a task */
 
 static const char *worker_name(const struct core *c, uint32_t number)
 {
@@ -25,8 +26,8 @@ static void explain_inputs(const struct job *j, uint32_t task, struct buf *out)
 			continue;
 		if (n_missing++ >= SHOWN_MAX)
 			continue;
-		buf_printf(out, "%s%s (%s)", n_shown++ > 0 ? ", " : "", job_key(j, i, key, sizeof(key)),
-			   const_name_TASK(j->tasks[i].state));
+		buf_printf(out, "%s%s (%s%s)", n_shown++ > 0 ? ", " : "", job_key(j, i, key, sizeof(key)),
+			   const_name_TASK(j->tasks[i].state), j->tasks[i].withheld ? ", not all of its gang" : "");
 	}
 	if (n_missing > n_shown)
 		buf_printf(out, " and %u more", n_missing - n_shown);
@@ -148,8 +149,10 @@ static void explain_never(const struct request_class *cl, uint64_t wanted, struc
 		buf_printf(out, "max-cpus %s", text_show_amount(l->max_cpus, limit, sizeof(limit)));
 }
 
+enum quota { QUOTA_FREE, QUOTA_REACHED, QUOTA_NEVER };
+
 /* Whether its quota lets nothing more of the namespace out, whichever alternative; if so, which. */
-static int explain_quota(const struct request_class *cl, struct buf *out)
+static enum quota explain_quota(const struct request_class *cl, struct buf *out)
 {
 	const struct namespace *n = cl->namespace;
 	uint64_t wanted = cl->gang_size > 0 ? cl->gang_size : 1;
@@ -157,10 +160,12 @@ static int explain_quota(const struct request_class *cl, struct buf *out)
 
 	for (uint32_t k = 0; k < cl->request->n; k++)
 		if (namespace_room(cl, k) >= wanted)
-			return 0;
-	if (!quota_is_enough(cl, wanted))
+			return QUOTA_FREE;
+	if (!quota_is_enough(cl, wanted)) {
 		explain_never(cl, wanted, out);
-	else if (n->limits.max_tasks < n->n_tasks + wanted)
+		return QUOTA_NEVER;
+	}
+	if (n->limits.max_tasks < n->n_tasks + wanted)
 		buf_printf(out,
 			   "ready, but the quota of namespace '%s' is reached: %" PRIu64
 			   " of its tasks are at workers, max-tasks is %" PRIu64,
@@ -171,7 +176,7 @@ static int explain_quota(const struct request_class *cl, struct buf *out)
 			   "max-cpus is %s",
 			   n->name, text_show_amount(n->cpus, used, sizeof(used)),
 			   text_show_amount(n->limits.max_cpus, limit, sizeof(limit)));
-	return 1;
+	return QUOTA_REACHED;
 }
 
 /* Workers that could take a task of the class now. */
@@ -198,15 +203,44 @@ static uint32_t n_able(const struct core *c, const struct request_class *cl, uin
 	return n;
 }
 
-static void explain_gang(const struct core *c, const struct group *g, struct buf *out)
+static void write_tally(const struct ready_tally *t, struct buf *out)
+{
+	buf_printf(out, "%s%" PRIu64, t->looks > 0 ? "" : "at least ", t->n);
+}
+
+/* How much goes before it when there is room for either. */
+static void explain_order(const struct job *j, uint32_t task, struct buf *out)
+{
+	const struct run_queue *q = j->groups[j->tasks[task].group].queue;
+	struct ready_tally same = {.looks = LOOKED_AT}, all;
+	const struct request_class *cl;
+
+	ready_count_before(q->class, q, task, &same);
+	all = same;
+	TAILQ_FOREACH (cl, &q->class->namespace->classes, ready_link)
+		if (cl != q->class)
+			ready_count_before(cl, q, task, &all);
+	if (all.n == 0 && all.looks > 0) {
+		buf_printf(out, "; nothing of namespace '%s' goes before it", j->namespace);
+		return;
+	}
+	buf_append_str(out, "; before it, of higher priority or older: ");
+	write_tally(&all, out);
+	buf_printf(out, " task%s of namespace '%s' (that ask for the same: ", all.n == 1 ? "" : "s", j->namespace);
+	write_tally(&same, out);
+	buf_append_str(out, ")");
+}
+
+/* 0: it can never start. */
+static int explain_gang(const struct core *c, const struct group *g, struct buf *out)
 {
 	const struct request_class *cl = g->class;
 	uint32_t n = ready_gang_size(g->queue), best = 0, most = 0;
 
 	if (!ready_gang_is_complete(g->queue)) {
-		buf_printf(out, "ready, but of its gang only %u task%s; those that have not ended start together", n,
-			   n == 1 ? " is" : "s are");
-		return;
+		buf_printf(out, "ready, but of the %u tasks of its gang only %u %s; they start together", g->n_tasks, n,
+			   n == 1 ? "is" : "are");
+		return 1;
 	}
 	for (uint32_t k = 0; k < cl->request->n; k++) {
 		uint32_t room = n_with_room(c, cl, k), able = n_able(c, cl, k);
@@ -219,13 +253,14 @@ static void explain_gang(const struct core *c, const struct group *g, struct buf
 			   "ready, but its gang can never start: %u workers are needed, each for one task (%s), %u "
 			   "could take one",
 			   n, cl->request->text, most);
-		return;
+		return 0;
 	}
 	buf_printf(
 		out,
 		"ready: a gang of %u tasks that start together, each at another worker; %u of the %u worker%s needed "
 		"could take one (%s) now",
 		n, best < n ? best : n, n, n == 1 ? "" : "s", cl->request->text);
+	return 1;
 }
 
 /* Labels that it has to have and nobody has. */
@@ -260,7 +295,8 @@ static void explain_workers(const struct core *c, const struct request_class *cl
 			   c->n_workers - shown == 1 ? "" : "s");
 }
 
-static void explain_able(const struct core *c, const struct request_class *cl, struct buf *out)
+/* 0: nobody can run it. */
+static int explain_able(const struct core *c, const struct request_class *cl, struct buf *out)
 {
 	size_t able = 0, open = 0;
 
@@ -292,27 +328,34 @@ static void explain_able(const struct core *c, const struct request_class *cl, s
 		explain_labels(c, cl, out);
 	if (able > 0 && cl->n_ready > 1)
 		buf_printf(out, "; %" PRIu64 " tasks that ask for the same are ready", cl->n_ready);
+	return able > 0;
 }
 
 static void explain_ready(const struct core *c, const struct job *j, uint32_t task, struct buf *out)
 {
 	const struct group *g = &j->groups[j->tasks[task].group];
+	enum quota quota;
+	int waits_its_turn;
 
 	if (c->n_workers == 0) {
 		buf_append_str(out, "ready, but there is no worker; start one with sched-worker");
+		explain_order(j, task, out);
 		return;
 	}
 	if (g->max_running > 0 && g->n_running >= g->max_running) {
 		buf_printf(out, "ready, but %u tasks of %s are given out already, as many as may run at the same time",
 			   g->n_running, g->name);
+		explain_order(j, task, out);
 		return;
 	}
-	if (explain_quota(g->class, out))
+	quota = explain_quota(g->class, out);
+	if (quota == QUOTA_REACHED)
+		explain_order(j, task, out);
+	if (quota != QUOTA_FREE)
 		return;
-	if (g->queue->gang != NULL)
-		explain_gang(c, g, out);
-	else
-		explain_able(c, g->class, out);
+	waits_its_turn = g->queue->gang != NULL ? explain_gang(c, g, out) : explain_able(c, g->class, out);
+	if (waits_its_turn)
+		explain_order(j, task, out);
 	explain_workers(c, g->class, out);
 }
 
@@ -336,7 +379,9 @@ void core_explain(const struct core *c, const struct job *j, uint32_t task, uint
 		buf_printf(out, "runs at worker %s", worker_name(c, t->worker));
 		break;
 	case TASK_DONE:
-		if (t->result_bytes == 0)
+		if (t->withheld)
+			buf_append_str(out, "succeeded; it ends, and its result is of use, when all of its gang have");
+		else if (t->result_bytes == 0)
 			buf_append_str(out, "succeeded; its result is empty");
 		else if (t->holder != NO_WORKER)
 			buf_printf(out, "succeeded; worker %s holds its result (%s)", worker_name(c, t->holder),

@@ -52,6 +52,7 @@ struct group {
 	uint32_t max_running; /* so many of its tasks are given out at the same time; 0: any number */
 	uint32_t n_running;   /* and so many are, if there is such a limit */
 	uint8_t called_back;  /* a gang: those that are out have been told to stop, until it starts anew */
+	uint8_t is_unsettled; /* a gang: some wait because another has to run again, and were not settled yet */
 };
 
 /* A consumer that was submitted after the task it takes from. */

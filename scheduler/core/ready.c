@@ -133,16 +133,7 @@ uint32_t ready_of_gang(const struct run_queue *q, uint32_t n)
 /* None waits, and none is still out from an earlier start. */
 int ready_gang_is_complete(const struct run_queue *q)
 {
-	uint32_t n = 0;
-
-	for (uint32_t k = 0; k < q->gang->n_tasks; k++) {
-		const struct task *t = &q->job->tasks[q->gang->first_task + k];
-
-		if (t->state != TASK_READY && !task_state_ended(t->state))
-			return 0;
-		n += t->state == TASK_READY;
-	}
-	return n > 0;
+	return ready_gang_size(q) == q->gang->n_tasks;
 }
 
 static sc_err push_gang(struct run_queue *q)
@@ -253,6 +244,11 @@ static int settle(struct run_queue *q)
 	return 0;
 }
 
+int ready_has_any(struct run_queue *q)
+{
+	return q->at != NOT_IN_HEAP && settle(q);
+}
+
 uint32_t ready_pop(struct run_queue *q)
 {
 	return take(q);
@@ -268,6 +264,46 @@ struct run_queue *ready_top(struct request_class *c)
 		class_remove(c, q);
 	}
 	return NULL;
+}
+
+/* ---- how many come first ---------------------------------------------------------------------------------------- */
+
+static void count_ready(const struct run_queue *q, uint32_t task, uint32_t below, struct ready_tally *t)
+{
+	t->looks--;
+	t->n += task < below && q->job->tasks[task].state == TASK_READY;
+}
+
+/* Its entries below a number, but for stale ones. */
+static void count_entries(const struct run_queue *q, uint32_t below, struct ready_tally *t)
+{
+	for (uint32_t i = q->range_next; i < q->range_end && i < below && t->looks > 0; i++)
+		count_ready(q, i, below, t);
+	for (size_t i = 0; i < q->n_heap && t->looks > 0; i++)
+		count_ready(q, q->heap[i], below, t);
+}
+
+static void count_queue(const struct run_queue *q, struct ready_tally *t)
+{
+	if (q->gang != NULL)
+		t->n += ready_gang_is_complete(q) ? ready_gang_size(q) : 0;
+	else if (ready_is_at_limit(q))
+		return;
+	else if (q->job->queues == q && q->next == NULL) /* all that is ready of the job */
+		t->n += q->job->counts[TASK_READY];
+	else
+		count_entries(q, UINT32_MAX, t);
+}
+
+void ready_count_before(const struct request_class *c, const struct run_queue *q, uint32_t task, struct ready_tally *t)
+{
+	for (size_t i = 0; i < c->n_heap && t->looks > 0; i++) {
+		t->looks--;
+		if (run_queue_before(c->heap[i], q))
+			count_queue(c->heap[i], t);
+	}
+	if (q->class == c && q->gang == NULL)
+		count_entries(q, task, t);
 }
 
 /* ---- the queues of a job -------------------------------------------------------------------------------------- */

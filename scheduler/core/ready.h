@@ -5,7 +5,7 @@
  * one job, class and priority in the order of their numbers.  A run queue is a range of numbers (an array job of a
  * million tasks is two integers) and a heap for those that become ready out of order.
  *
- * The tasks of a gang have a queue of their own, which counts as empty until all of them that have not ended are ready.
+ * The tasks of a gang have a queue of their own, which counts as empty until all of them are ready.
  *
  * Entries are removed lazily: what is popped and not in state ready any more is skipped.  TASK_QUEUED makes sure that a
  * task has one entry in the heap at most, so stale entries never exceed the number of tasks.
@@ -58,13 +58,26 @@ struct run_queue *ready_top(struct request_class *c);
 uint32_t ready_of_gang(const struct run_queue *q, uint32_t n);
 uint32_t ready_gang_size(const struct run_queue *q);
 
-/* Whether the tasks of a gang that have not ended can all start. */
+/* Whether all tasks of a gang can start. */
 int ready_gang_is_complete(const struct run_queue *q);
+
+/* Whether it holds a task that may start, but for want of a worker; stale entries are dropped. */
+int ready_has_any(struct run_queue *q);
 
 /* The next task of a run queue that ready_top returned, without and with taking it out. */
 uint32_t ready_peek(const struct run_queue *q);
 uint32_t ready_pop(struct run_queue *q);
 
+/* A count of tasks, and how many entries may still be looked at for it; 0: what is beyond was left out. */
+struct ready_tally {
+	uint64_t n, looks;
+};
+
+/*
+ * Add those ready tasks of the class that are given out before this one, which is ready and in run queue q (of this
+ * class or another): those of run queues that come first, and in its own those with smaller numbers.
+ */
+void ready_count_before(const struct request_class *c, const struct run_queue *q, uint32_t task, struct ready_tally *t);
 /* Whether the next task of a comes before that of b. */
 int run_queue_before(const struct run_queue *a, const struct run_queue *b);
 

@@ -279,16 +279,20 @@ sc_err core_replica_added(struct core *c, uint32_t worker, struct job *j, uint32
 
 sc_err core_replica_dropped(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t now_us)
 {
-	int was_available;
+	struct task *t;
+	int was_there, was_available;
 
 	if (core_worker(c, worker) == NULL || task >= j->n_tasks)
 		return SC_UNEXPECTED;
 	if (drain_failed(c, j, task, worker, now_us))
 		return SC_OK;
-	was_available = task_is_available(&j->tasks[task]);
-	if (!replica_gone(c, j, task, worker, 0) || !was_available || task_is_available(&j->tasks[task]))
+	t = &j->tasks[task];
+	was_there = task_has_result(t);
+	was_available = task_is_available(t);
+	if (!replica_gone(c, j, task, worker, 0) || !was_there || task_has_result(t))
 		return SC_OK;
-	task_result_gone(c, j, task);
+	if (was_available)
+		task_result_gone(c, j, task);
 	task_recompute_if_needed(c, j, task);
 	job_update(c, j, now_us);
 	return SC_OK;

@@ -134,6 +134,39 @@ static void learn_mean(float *mean_us, uint64_t us)
 	*mean_us = *mean_us < 0.0f ? (float)us : *mean_us + MEAN_WEIGHT * ((float)us - *mean_us);
 }
 
+/* It has succeeded, and others may have what it made. */
+static void publish(struct core *c, struct job *j, uint32_t task)
+{
+	if (task_is_available(&j->tasks[task]))
+		tell_consumers(c, j, task);
+	else if (j->tasks[task].n_needed > 0)
+		task_recompute(c, j, task);
+	release_if_unneeded(c, j, task);
+}
+
+/* If it was the last of its gang, all are published; one whose result is lost takes the others with it again. */
+static void publish_gang(struct core *c, struct job *j, uint32_t task)
+{
+	const struct group *g = &j->groups[j->tasks[task].group];
+
+	if (!gang_is_whole(c, j, task) || j->in_start == NULL)
+		return;
+	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks; k++)
+		if (j->tasks[k].state == TASK_DONE)
+			publish(c, j, k);
+}
+
+/* A task that is called back has answered: whatever that was, its gang starts anew.  0: it is not. */
+static int goes_back(struct core *c, struct job *j, uint32_t task)
+{
+	if (!gang_is_called_back(j, task))
+		return 0;
+	task_event(c, j, task, EV_GANG_ANEW);
+	j->tasks[task].n_missing = 0;
+	task_settle(c, j, task);
+	return 1;
+}
+
 sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t task, const struct task_outcome *o,
 		      uint64_t now_us)
 {
@@ -145,22 +178,24 @@ sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t t
 	if (!task_state_in_flight(j->tasks[task].state))
 		return stale_answer(c, worker, j, task, o);
 	g = &j->groups[j->tasks[task].group];
+	if (goes_back(c, j, task)) {
+		job_update(c, j, now_us);
+		return stale_answer(c, worker, j, task, o);
+	}
 	learn_mean(&w->mean_us, o->elapsed_us);
 	learn_mean(&g->mean_us, o->elapsed_us);
 	group_times_ran(&g->times, o->elapsed_us);
 	if (j->tasks[task].detail != NULL)
 		job_task_detail_clear(j, task);
+	j->tasks[task].withheld = g->class->gang_size > 0;
 	task_event(c, j, task, EV_DONE);
 	hold(c, w, j, task, o);
-	if (j->in_start != NULL) {
+	if (j->tasks[task].withheld) {
+		publish_gang(c, j, task);
+	} else if (j->in_start != NULL) {
 		task_close(c, j, task);
-		if (task_is_available(&j->tasks[task]))
-			tell_consumers(c, j, task);
-		else if (j->tasks[task].n_needed > 0)
-			task_recompute(c, j, task);
-		release_if_unneeded(c, j, task);
+		publish(c, j, task);
 	}
-	gang_ended_one(c, j, task);
 	job_update(c, j, now_us);
 	return SC_OK;
 }
@@ -215,6 +250,10 @@ sc_err core_task_failed(struct core *c, uint32_t worker, struct job *j, uint32_t
 		return SC_UNEXPECTED;
 	if (!task_state_in_flight(j->tasks[task].state))
 		return stale_answer(c, worker, j, task, &f->outcome);
+	if (goes_back(c, j, task)) { /* the others were gone: that is no failure of its own */
+		job_update(c, j, now_us);
+		return stale_answer(c, worker, j, task, &f->outcome);
+	}
 	note_failure(j, task, f);
 	if (may_retry(j, task)) {
 		stale_answer(c, worker, j, task, &f->outcome);
@@ -242,8 +281,10 @@ sc_err core_task_stopped(struct core *c, uint32_t worker, struct job *j, uint32_
 		task_settle(c, j, task);
 	} else if (task_state_in_flight(j->tasks[task].state)) { /* nobody asked for it: somebody else may run it */
 		gang_call_back(c, j, task);
-		task_event(c, j, task, EV_WORKER_LOST);
-		task_settle(c, j, task);
+		if (!goes_back(c, j, task)) {
+			task_event(c, j, task, EV_WORKER_LOST);
+			task_settle(c, j, task);
+		}
 	}
 	job_update(c, j, now_us);
 	return SC_OK;
@@ -273,7 +314,7 @@ void task_recompute_if_needed(struct core *c, struct job *j, uint32_t task)
 	/* What has ended is not begun again for one who may have read the result long ago: who still wants it asks. */
 	if (job_has_ended(j))
 		return;
-	if (t->state == TASK_DONE && !task_is_available(t) && (t->n_needed > 0 || wanted))
+	if (t->state == TASK_DONE && !task_has_result(t) && (t->n_needed > 0 || wanted))
 		task_recompute(c, j, task);
 }
 
@@ -356,7 +397,7 @@ sc_err core_inputs_missing(struct core *c, uint32_t worker, struct job *j, uint3
 		/* Unless it is somewhere else by now. */
 		if (t->state != TASK_DONE || !replica_gone(c, j, inputs[i], holders[i], 1))
 			continue;
-		if (!task_is_available(t))
+		if (!task_has_result(t) && !t->withheld)
 			task_result_gone(c, j, inputs[i]);
 	}
 	d = job_task_detail(j, task);

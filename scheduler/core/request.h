@@ -101,6 +101,9 @@ struct request_class {
 	uint32_t blocked_gang;	/* of so many tasks, if it is of gangs */
 	uint64_t blocked_us;	/* since when it was never served though there were workers that could; 0: it was */
 	uint32_t n_reserved;	/* workers that are kept free for it */
+	/* Whether there are workers that can run it (unmet.c), and as of when that is known. */
+	uint64_t met_stamp;
+	uint8_t is_met;
 	UT_hash_handle hh;
 };
 

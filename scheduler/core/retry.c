@@ -41,7 +41,27 @@ static sc_err select_all(const struct job *j, struct selection *s)
 	return err;
 }
 
-/* The task, ended tasks it takes input from, and those that failed because of any of them.  s is also the work list. */
+/* Of the task's gang, those that may run again: they do so together. */
+static sc_err select_gang(const struct job *j, uint32_t task, uint8_t *seen, struct selection *s)
+{
+	const struct group *g = &j->groups[j->tasks[task].group];
+	sc_err err = SC_OK;
+
+	if (g->class->gang_size == 0)
+		return SC_OK;
+	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks && err == SC_OK; k++) {
+		if (!seen[k] && may_run_again(&j->tasks[k])) {
+			seen[k] = 1;
+			err = add(s, k);
+		}
+	}
+	return err;
+}
+
+/*
+ * The task, ended tasks it takes input from, those that failed because of any of them, and the gangs of all these.  s
+ * is also the work list.
+ */
 static sc_err select_around(const struct job *j, uint32_t task, struct selection *s)
 {
 	uint8_t *seen = mem_calloc(j->n_tasks, 1);
@@ -53,6 +73,7 @@ static sc_err select_around(const struct job *j, uint32_t task, struct selection
 		uint32_t t = s->v[at], k;
 		struct consumers of = job_consumers(j, t);
 
+		err = select_gang(j, t, seen, s);
 		for (uint32_t e = 0; e < job_n_inputs(j, t) && err == SC_OK; e++) {
 			uint32_t i = j->in[j->in_start[t] + e];
 
@@ -114,7 +135,7 @@ sc_err core_result_want(struct core *c, struct job *j, uint32_t task, uint64_t n
 	if (j->forgotten || may_run_again(t)) /* forgotten: in this turn, as too many others have ended */
 		return SC_BAD_STATE;
 	t->flags |= TASK_WANTED;
-	if (t->state == TASK_RELEASED || (t->state == TASK_DONE && !task_is_available(t)))
+	if (t->state == TASK_RELEASED || (t->state == TASK_DONE && !task_has_result(t)))
 		task_recompute(c, j, task);
 	job_update(c, j, now_us);
 	return SC_OK;

@@ -29,9 +29,12 @@ void room_update(struct core *c, struct worker *w)
 {
 	int is_active = w->status == WORKER_ACTIVE;
 
+	c->workers_stamp++;
 	bits_set(&c->active, w->number, is_active);
 	bits_set(&c->idle, w->number, is_active && has_spare(c, w));
-	if (!is_active)
+	if (is_active)
+		drain_look_anew(c);
+	else
 		room_release(c, w);
 	touch(c, w);
 }
@@ -89,6 +92,7 @@ void room_release(struct core *c, struct worker *w)
 
 void room_forget(struct core *c, struct worker *w)
 {
+	c->workers_stamp++;
 	room_release(c, w);
 	bits_set(&c->active, w->number, 0);
 	bits_set(&c->idle, w->number, 0);

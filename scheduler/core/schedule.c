@@ -439,8 +439,14 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 		}
 		served = SERVED_TURN;
 		q->job->groups[q->job->tasks[ready_of_gang(q, 0)].group].called_back = 0;
-		for (uint32_t k = 0; k < n; k++) /* without memory the rest follows later */
-			(void)give(p, chosen[k], q, ready_of_gang(q, 0), x.alternative);
+		for (uint32_t k = 0; k < n; k++) {
+			uint32_t task = ready_of_gang(q, 0);
+
+			if (give(p, chosen[k], q, task, x.alternative))
+				continue;
+			gang_call_back(p->c, q->job, task); /* no memory: all of them another time */
+			break;
+		}
 	}
 	if (served == SERVED_BLOCKED) {
 		x.class->blocked_ways = (uint8_t)blocked;

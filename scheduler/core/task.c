@@ -11,6 +11,7 @@ static const struct task_transition table[TASK_STATES][TASK_EVENTS] = {
 		{
 			[EV_INPUTS_MET] = TO(READY),
 			[EV_INPUT_FAILED] = TO(FAILED),
+			[EV_GANG_FAILED] = TO(FAILED),
 			[EV_CANCEL] = TO(CANCELLED),
 		},
 	[TASK_READY] =
@@ -18,6 +19,7 @@ static const struct task_transition table[TASK_STATES][TASK_EVENTS] = {
 			[EV_ASSIGN] = TO(ASSIGNED),
 			[EV_INPUT_LOST] = TO(WAITING),
 			[EV_INPUT_FAILED] = TO(FAILED),
+			[EV_GANG_FAILED] = TO(FAILED),
 			[EV_CANCEL] = TO(CANCELLED),
 		},
 	[TASK_ASSIGNED] =
@@ -30,6 +32,8 @@ static const struct task_transition table[TASK_STATES][TASK_EVENTS] = {
 			[EV_INPUT_LOST] = TO(WAITING),
 			[EV_WORKER_LOST] = TO(WAITING),
 			[EV_CRASH_LIMIT] = TO(FAILED),
+			[EV_GANG_ANEW] = TO(WAITING),
+			[EV_GANG_FAILED] = TO(FAILED),
 			[EV_CANCEL] = TO(CANCELLED),
 		},
 	[TASK_RUNNING] =
@@ -40,12 +44,16 @@ static const struct task_transition table[TASK_STATES][TASK_EVENTS] = {
 			[EV_INPUT_LOST] = TO(WAITING),
 			[EV_WORKER_LOST] = TO(WAITING),
 			[EV_CRASH_LIMIT] = TO(FAILED),
+			[EV_GANG_ANEW] = TO(WAITING),
+			[EV_GANG_FAILED] = TO(FAILED),
 			[EV_CANCEL] = TO(CANCELLED),
 		},
 	[TASK_DONE] =
 		{
 			[EV_RELEASE] = TO(RELEASED),
 			[EV_RECOMPUTE] = TO(WAITING),
+			[EV_GANG_ANEW] = TO(WAITING),
+			[EV_GANG_FAILED] = TO(FAILED),
 		},
 	[TASK_FAILED] =
 		{

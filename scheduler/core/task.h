@@ -31,7 +31,9 @@ struct job;
 	EVENT(CANCEL, "cancelled")                                                                                     \
 	EVENT(RELEASE, "nobody needs its result any more")                                                             \
 	EVENT(RECOMPUTE, "its result was lost and is needed")                                                          \
-	EVENT(TRY_AGAIN, "asked to run again")
+	EVENT(TRY_AGAIN, "asked to run again")                                                                         \
+	EVENT(GANG_ANEW, "its gang starts anew")                                                                       \
+	EVENT(GANG_FAILED, "a task of its gang failed")
 
 enum task_event {
 #define X(name, text) EV_##name,
@@ -58,20 +60,21 @@ const char *task_event_name(unsigned event);
 #define NO_WORKER 0u /* workers are numbered from 1 */
 
 struct task {
-	uint8_t state : 6;   /* TASK_*; assigned by task_event() alone */
-	uint8_t counted : 1; /* has failed by itself, and is among its job's n_fails */
-	uint8_t fetches : 1; /* its worker has begun to fetch its inputs */
-	uint8_t reason;	     /* the event that led there */
-	uint8_t flags;	     /* TASK_QUEUED ... */
-	uint8_t crashes;     /* workers that went away while it ran */
-	uint16_t attempts;   /* times given to a worker; stays at its maximum */
-	uint16_t ran_on;     /* 1 + index in the job's names of workers: who ran it last; 0: nobody */
-	uint32_t group;	     /* number in its job */
-	uint32_t n_missing;  /* while waiting: inputs whose result is not there */
-	uint32_t n_needed;   /* consumers that have not ended, counted per edge */
-	uint32_t worker;     /* number of the worker that has to answer for it, or NO_WORKER */
-	uint32_t holder;     /* number of the worker that holds its output, or NO_WORKER */
-	uint32_t pos;	     /* where it stands in that worker's list (in flight, or held) */
+	uint8_t state : 5;    /* TASK_*; assigned by task_event() alone */
+	uint8_t withheld : 1; /* done, but others of its gang are not yet: it has not ended (gang.c) */
+	uint8_t counted : 1;  /* has failed by itself, and is among its job's n_fails */
+	uint8_t fetches : 1;  /* its worker has begun to fetch its inputs */
+	uint8_t reason;	      /* the event that led there */
+	uint8_t flags;	      /* TASK_QUEUED ... */
+	uint8_t crashes;      /* workers that went away while it ran */
+	uint16_t attempts;    /* times given to a worker; stays at its maximum */
+	uint16_t ran_on;      /* 1 + index in the job's names of workers: who ran it last; 0: nobody */
+	uint32_t group;	      /* number in its job */
+	uint32_t n_missing;   /* while waiting: inputs whose result is not there */
+	uint32_t n_needed;    /* consumers that have not ended, counted per edge */
+	uint32_t worker;      /* number of the worker that has to answer for it, or NO_WORKER */
+	uint32_t holder;      /* number of the worker that holds its output, or NO_WORKER */
+	uint32_t pos;	      /* where it stands in that worker's list (in flight, or held) */
 	uint64_t result_bytes;
 	uint64_t elapsed_us;
 	float cpu_us;
@@ -113,6 +116,12 @@ static inline uint32_t task_alternative(const struct task *t)
 static inline int task_state_ended(unsigned state)
 {
 	return state >= TASK_DONE;
+}
+
+/* Whether that is so of the task. */
+static inline int task_has_ended(const struct task *t)
+{
+	return task_state_ended(t->state) && !t->withheld;
 }
 
 static inline int task_state_in_flight(unsigned state)

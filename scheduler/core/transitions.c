@@ -24,6 +24,7 @@ void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev
 {
 	struct task *t = &j->tasks[task];
 	struct task_transition tr = task_transition(t->state, ev);
+	int had_ended = task_has_ended(t);
 	unsigned from = t->state;
 
 	assert(tr.legal && "an event that is not in the table for this state");
@@ -37,17 +38,24 @@ void task_event(struct core *c, struct job *j, uint32_t task, enum task_event ev
 		group_times_wait_begins(&j->groups[t->group].times, c->now_us);
 	else if (waits(from) && !waits(tr.to))
 		group_times_wait_ends(&j->groups[t->group].times, c->now_us);
-	t->state = tr.to & 0x3fu;
+	t->state = tr.to & 0x1fu;
 	t->reason = (uint8_t)ev;
-	if (task_state_ended(tr.to) && !task_state_ended(from) && job_awaits(j, task))
+	if (from == TASK_DONE)
+		t->withheld = 0;
+	if (!had_ended && task_has_ended(t) && job_awaits(j, task))
 		core_act(c, ACTION_TASK_ENDED, NO_WORKER, j, task);
 	if (c->trace != NULL)
 		c->trace(c->trace_arg, j, task, from, ev, tr.to);
 }
 
-int task_is_available(const struct task *t)
+int task_has_result(const struct task *t)
 {
 	return t->state == TASK_DONE && (t->result_bytes == 0 || t->holder != NO_WORKER);
+}
+
+int task_is_available(const struct task *t)
+{
+	return task_has_result(t) && !t->withheld;
 }
 
 static void push(struct core *c, struct job *j, uint32_t task)
@@ -103,7 +111,7 @@ static void input_not_needed(struct core *c, struct job *j, uint32_t input)
 
 	assert(t->n_needed > 0);
 	t->n_needed--;
-	if (t->n_needed > 0 || t->state != TASK_DONE || t->holder == NO_WORKER || t->result_bytes == 0)
+	if (t->n_needed > 0 || t->state != TASK_DONE || t->holder == NO_WORKER || t->result_bytes == 0 || t->withheld)
 		return;
 	if ((g->flags & (GROUP_KEEP | GROUP_WANT)) != 0 || (t->flags & TASK_WANTED) != 0)
 		return;
@@ -196,14 +204,11 @@ static void fail_gang_of_consumer(struct core *c, struct job *j, uint32_t task)
 	const struct group *g = &j->groups[j->tasks[task].group];
 
 	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks; k++) {
-		if (task_state_ended(j->tasks[k].state))
+		if (task_has_ended(&j->tasks[k]))
 			continue;
-		if (task_state_in_flight(j->tasks[k].state)) {
+		if (task_state_in_flight(j->tasks[k].state))
 			core_act(c, ACTION_CANCEL, j->tasks[k].worker, j, k);
-			task_event(c, j, k, EV_FAIL);
-		} else {
-			task_event(c, j, k, EV_INPUT_FAILED);
-		}
+		task_event(c, j, k, EV_GANG_FAILED);
 		set_input_failure(j, k, task);
 		task_close(c, j, k);
 		push(c, j, k);
@@ -275,32 +280,62 @@ static uint32_t failed_input(const struct job *j, uint32_t task)
 	return UINT32_MAX;
 }
 
-/* Count what is missing, and have it computed again where it was lost or dropped. */
-static void count_missing(struct core *c, struct job *j, uint32_t task)
+/* To be settled: the task, and those of its gang that have to run again because of it. */
+static void push_waiting(struct core *c, struct job *j, uint32_t task)
 {
-	struct task *t = &j->tasks[task];
-
-	t->n_missing = 0;
-	for (uint32_t e = 0; e < job_n_inputs(j, task); e++) {
-		uint32_t i = j->in[j->in_start[task] + e];
-
-		if (task_is_available(&j->tasks[i]))
-			continue;
-		t->n_missing++;
-		if (j->tasks[i].state == TASK_DONE || j->tasks[i].state == TASK_RELEASED) {
-			task_revive(c, j, i, EV_RECOMPUTE);
-			push(c, j, i);
-		}
-	}
-}
-
-void task_settle(struct core *c, struct job *j, uint32_t task)
-{
-	size_t floor = c->n_stack;
-	struct task_ref at;
+	struct group *g = &j->groups[j->tasks[task].group];
 
 	push(c, j, task);
+	if (!g->is_unsettled)
+		return;
+	g->is_unsettled = 0;
+	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks; k++)
+		if (k != task && j->tasks[k].state == TASK_WAITING)
+			push(c, j, k);
+}
+
+/* It has succeeded, and its result is lost or was dropped: it runs again, and so does its gang. */
+static void run_again(struct core *c, struct job *j, uint32_t task)
+{
+	if (!gang_run_again(c, j, task))
+		task_revive(c, j, task, EV_RECOMPUTE);
+	push_waiting(c, j, task);
+}
+
+static int is_lost(const struct task *t)
+{
+	return t->state == TASK_RELEASED || (t->state == TASK_DONE && !task_has_result(t));
+}
+
+/* Have computed again what was lost or dropped, and count what is missing.  One input may take others with it. */
+static void count_missing(struct core *c, struct job *j, uint32_t task)
+{
+	uint32_t n = job_n_inputs(j, task), n_missing = 0, n_lost = 0;
+
+	for (uint32_t e = 0; e < n; e++) {
+		uint32_t i = j->in[j->in_start[task] + e];
+
+		if (is_lost(&j->tasks[i])) {
+			run_again(c, j, i);
+			n_lost++;
+		}
+		n_missing += !task_is_available(&j->tasks[i]);
+	}
+	if (n_lost > 0) { /* those counted before may be gone as well by now */
+		n_missing = 0;
+		for (uint32_t e = 0; e < n; e++)
+			n_missing += !task_is_available(&j->tasks[j->in[j->in_start[task] + e]]);
+	}
+	j->tasks[task].n_missing = n_missing;
+}
+
+/* All that was pushed since. */
+static void settle_down_to(struct core *c, size_t floor)
+{
+	struct task_ref at;
+
 	while (pop(c, floor, &at)) {
+		struct job *j = at.job;
 		struct task *t = &j->tasks[at.task];
 		uint32_t culprit;
 
@@ -318,10 +353,20 @@ void task_settle(struct core *c, struct job *j, uint32_t task)
 	}
 }
 
+void task_settle(struct core *c, struct job *j, uint32_t task)
+{
+	size_t floor = c->n_stack;
+
+	push_waiting(c, j, task);
+	settle_down_to(c, floor);
+}
+
 void task_recompute(struct core *c, struct job *j, uint32_t task)
 {
-	task_revive(c, j, task, EV_RECOMPUTE);
-	task_settle(c, j, task);
+	size_t floor = c->n_stack;
+
+	run_again(c, j, task);
+	settle_down_to(c, floor);
 }
 
 /* ---- jobs ----------------------------------------------------------------------------------------------------- */

@@ -23,7 +23,6 @@ void worker_free(struct worker *w)
 	namespace_drop(w->namespace);
 	mem_free(w->name);
 	mem_free(w->pool);
-	mem_free(w->host);
 	mem_free(w->address);
 	mem_free(w->resources_text);
 	mem_free(w->in_flight.v);
@@ -82,12 +81,11 @@ sc_err worker_new(struct requests *r, const struct worker_spec *spec, struct wor
 				: MEMORY_UNLIMITED;
 	w->name = slice_dup(spec->name);
 	w->pool = slice_dup(spec->pool);
-	w->host = slice_dup(spec->host);
 	w->address = slice_dup(spec->address);
 	w->resources_text = slice_dup(spec->resources);
 	w->pid = spec->pid;
 	w->memory_limit_bytes = spec->memory_limit_bytes;
-	if (w->name == NULL || w->pool == NULL || w->host == NULL || w->address == NULL || w->resources_text == NULL ||
+	if (w->name == NULL || w->pool == NULL || w->address == NULL || w->resources_text == NULL ||
 	    copy_labels(w, r, spec->labels) != SC_OK || reserve(w, &r->namespaces, spec->namespace) != SC_OK) {
 		worker_free(w);
 		return SC_NOMEM;

@@ -25,7 +25,7 @@ struct task_list {
 struct worker {
 	uint32_t number; /* from 1; reused when a worker is gone */
 	uint8_t status;	 /* WORKER_* */
-	char *name, *pool, *host, *address;
+	char *name, *pool, *address;
 	struct namespace *namespace; /* the one it is reserved for; counted.  NULL: it serves all */
 	struct slice *labels;	     /* terminated strings; owned */
 	struct label **interned;     /* the same, as requests have them; counted */
@@ -46,6 +46,10 @@ struct worker {
 	uint32_t n_moving;	     /* outputs on their way to another, while it drains */
 	uint64_t move_after_us;	     /* the last was not to be moved: go on then */
 	uint64_t move_pause_us;
+	size_t move_at;	       /* which of its outputs is looked at next ... */
+	size_t n_looked;       /* ... and how many were in vain, one after the other */
+	size_t looked_n;       /* how many it held then ... */
+	uint64_t looked_bytes; /* ... and of what size */
 	uint64_t n_ended;      /* tasks it has answered for */
 	uint64_t answered_us;  /* when it answered last, or got something after it had nothing */
 	float mean_us;	       /* run time of its tasks, moving average; negative: it has run none */
@@ -56,7 +60,7 @@ struct worker {
 };
 
 struct worker_spec {
-	struct slice name, pool, host, address, resources;
+	struct slice name, pool, address, resources;
 	struct slices labels;
 	uint32_t pid;
 	uint64_t memory_limit_bytes;

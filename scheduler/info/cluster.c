@@ -12,8 +12,11 @@ void info_cluster_init(struct info_cluster *c, size_t max_tombstones)
 
 /* ---- hosts ------------------------------------------------------------------------------------------------------ */
 
-/* "tcp://10.0.0.7:4711" -> "10.0.0.7", "tcp://[::1]:4711" -> "::1"; anything else is its own host. */
-static struct slice host_of(struct slice address)
+/*
+ * "tcp://10.0.0.7:4711" -> "10.0.0.7", "tcp://[::1]:4711" -> "::1".  A socket in the file system names no host: it is
+ * what the worker calls it.  Anything else is its own host.
+ */
+static struct slice host_of(struct slice address, struct slice own_name)
 {
 	const char *scheme = memmem(address.p, address.n, "://", 3);
 	struct slice host = address;
@@ -21,6 +24,8 @@ static struct slice host_of(struct slice address)
 
 	if (scheme == NULL)
 		return host;
+	if (address.n > 5 && memcmp(address.p, "unix:", 5) == 0 && own_name.n > 0)
+		return own_name;
 	host.p = scheme + 3;
 	host.n = address.n - (size_t)(host.p - address.p);
 	colon = memrchr(host.p, ':', host.n);
@@ -35,9 +40,9 @@ static struct slice host_of(struct slice address)
 }
 
 /* The one host of this name, with one more worker. */
-static struct info_host *host_take(struct info_cluster *c, struct slice address)
+static struct info_host *host_take(struct info_cluster *c, struct slice address, struct slice own_name)
 {
-	struct slice name = host_of(address);
+	struct slice name = host_of(address, own_name);
 	struct info_host *h;
 
 	c->hosts_parsed++;
@@ -159,7 +164,7 @@ sc_err info_join(struct info_cluster *c, uint32_t worker, const struct info_iden
 	r->namespace = slice_dup(identity->namespace);
 	if (r->name != NULL && r->pool != NULL && r->address != NULL && r->resources != NULL && r->labels != NULL &&
 	    r->namespace != NULL)
-		r->host = host_take(c, identity->address);
+		r->host = host_take(c, identity->address, identity->host);
 	if (r->host == NULL) {
 		texts_free(r);
 		mem_free(r);

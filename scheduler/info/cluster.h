@@ -32,6 +32,7 @@
 struct info_identity {
 	struct slice name, pool, address, resources, labels; /* labels joined by commas */
 	struct slice namespace;				     /* it is reserved for; empty: for none */
+	struct slice host; /* what it calls its host, for when the address names none */
 	uint64_t pid, slots, memory_limit_bytes;
 	unsigned status; /* WORKER_* */
 };
@@ -44,7 +45,10 @@ struct info_metrics {
 	uint64_t sent_bytes_s, received_bytes_s; /* transfer rates */
 };
 
-/* A host, parsed once from the addresses it occurs in, shared by its workers. */
+/*
+ * A host: as the address names it, parsed once when a worker joins, and shared by its workers.  Whoever shows the host
+ * of a worker shows this.
+ */
 struct info_host {
 	char *name;
 	size_t n_workers;

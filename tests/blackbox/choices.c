@@ -166,6 +166,42 @@ Test(choices, gangs_start_together)
 	}
 }
 
+/* The first ends at once, the second fails when that is known: both run again, and only then what takes from them. */
+Test(choices, a_gang_runs_again_as_a_whole)
+{
+	char *graph = cluster_file(
+		c, "gang.yaml",
+		"name: again\ntasks:\n  g:\n    foreach: 0-1\n    gang: true\n    retries: 1\n"
+		"    run: |\n"
+		"      echo run >> ran.{index}\n"
+		"      test {attempt} -gt 0 && exec echo second\n"
+		"      test {index} -eq 0 && exec echo first\n"
+		"      while test ! -e fail; do sleep 0.01; done\n"
+		"      exit 1\n"
+		"  all:\n    inputs: [g]\n    stdin: g\n    run: cat\n"
+		"  one:\n    inputs: [{task: g, each: true}]\n    foreach: 0-1\n    run: cat $SCHED_INPUTS/*\n");
+	struct proc *run;
+
+	cluster_worker_start(c, 0, NULL);
+	cluster_worker_start(c, 1, NULL);
+	run = cluster_ctl_start(c, "run", "--no-progress", graph, NULL);
+	cluster_until(c, "\"done\": 1", PROC_DEADLINE_MS, "--json", "job", "show", "1", NULL);
+	prints("one-0: waits for 1 of its 1 inputs: g-0 (done, not all of its gang)\nlast change: submitted\n",
+	       CTL("task", "explain", "1", "one-0"));
+	mem_free(cluster_file(c, "fail", ""));
+	cr_assert_eq(proc_wait_exit(run, PROC_DEADLINE_MS), 0, "%s", proc_stderr(run));
+	proc_free(run);
+	prints("second\nsecond\n", CTL("job", "cat", "1", "--task", "all"));
+	prints("second\n", CTL("job", "cat", "1", "--task", "one-0"));
+	for (int i = 0; i < 2; i++) {
+		char path[4200];
+
+		snprintf(path, sizeof(path), "%s/ran.%d", c->dir, i);
+		prints("run\nrun\n", file_read(path, NULL));
+	}
+	mem_free(graph);
+}
+
 Test(choices, a_graph_says_the_same)
 {
 	char *graph = cluster_file(c, "g.yaml",

@@ -121,6 +121,28 @@ Test(info_ctl, info_shows_totals_and_workers)
 	cr_assert_eq(metric("sched_info_pushes_total"), 0);
 }
 
+/* Whoever shows the host of w1 shows this. */
+static void host_is(const char *expected)
+{
+	json_t *info = CTL_JSON("info"), *list = CTL_JSON("worker", "list");
+
+	cr_assert_str_eq(text(worker(info, "w1"), "host"), text(worker(list, "w1"), "host"));
+	cr_assert_str_eq(text(worker(list, "w1"), "host"), expected);
+	json_decref(info);
+	json_decref(list);
+}
+
+Test(info_ctl, a_host_has_one_name)
+{
+	char own[256] = "";
+
+	host_is("127.0.0.1");
+	cluster_stop(c);
+	c = cluster_start(&(struct cluster_spec){.n_workers = 1, .listen = "unix"});
+	cr_assert_eq(gethostname(own, sizeof(own) - 1), 0);
+	host_is(own);
+}
+
 Test(info_ctl, filters_and_sections)
 {
 	json_t *o = CTL_JSON("info", "--pool", "fast");

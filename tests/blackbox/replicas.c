@@ -119,6 +119,49 @@ Test(replicas, what_a_drained_worker_held_is_not_computed_again)
 	has_not(cluster_ctl_ok(c, "--json", "task", "list", "1", NULL), "\"state\": \"released\"");
 }
 
+Test(replicas, who_waits_for_a_drain_is_told_what_for)
+{
+	struct proc *people, *program;
+
+	c = cluster_start(&(struct cluster_spec){.n_workers = 1, .slots = 2});
+	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--array", "0-2", "--", "echo", "kept", NULL));
+	mem_free(cluster_ctl_ok(c, "submit", "--", "sh", "-c", "while [ ! -e gate ]; do sleep 0.01; done", NULL));
+	cluster_until(c, "running  1", PROC_DEADLINE_MS, "job", "show", "last", NULL);
+	people = cluster_ctl_start(c, "worker", "drain", "--wait", "w1", NULL);
+	program = cluster_ctl_start(c, "--json", "worker", "drain", "--wait", "w1", NULL);
+	proc_wait_log(people,
+		      "w1 waits for 1 task to end, and for 3 results to be taken by others; but no other worker", 0,
+		      PROC_DEADLINE_MS);
+	has(mem_strdup(proc_wait_line(program,
+				      "{\"name\":\"w1\",\"assigned\":1,\"held\":3,\"drained\":false,"
+				      "\"stuck\":true,\"waits\":",
+				      PROC_DEADLINE_MS)),
+	    "no other worker that takes tasks");
+	open_gate();
+	proc_wait_log(people, "w1 waits for 3 results to be taken by others; but no", 0, PROC_DEADLINE_MS);
+	cluster_worker_start(c, 1, NULL);
+	cr_assert_eq(proc_wait_exit(people, PROC_DEADLINE_MS), 0, "%s", proc_stderr(people));
+	cr_assert_eq(proc_wait_exit(program, PROC_DEADLINE_MS), 0, "%s", proc_stderr(program));
+	has(mem_strdup(proc_stdout(people, NULL)), "w1 is drained\n");
+	has(mem_strdup(proc_stdout(program, NULL)), "\n{\"ok\":true}\n");
+	proc_free(people);
+	proc_free(program);
+}
+
+Test(replicas, a_drain_that_is_undone_is_not_waited_for)
+{
+	struct proc *ctl;
+
+	c = cluster_start(&(struct cluster_spec){.n_workers = 1});
+	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--", "echo", "kept", NULL));
+	ctl = cluster_ctl_start(c, "worker", "drain", "--wait", "w1", NULL);
+	proc_wait_log(ctl, "no other worker", 0, PROC_DEADLINE_MS);
+	mem_free(cluster_ctl_ok(c, "worker", "drain", "--undo", "w1", NULL));
+	cr_assert_eq(proc_wait_exit(ctl, PROC_DEADLINE_MS), 1, "%s", proc_stderr(ctl));
+	cr_assert_not_null(strstr(proc_stderr(ctl), "somebody has undone the drain"), "%s", proc_stderr(ctl));
+	proc_free(ctl);
+}
+
 /* A task takes more than the agent may: what else is there waits, at the scheduler, until it has ended. */
 Test(replicas, a_worker_short_of_memory_pauses)
 {

@@ -89,6 +89,9 @@ Test(shares, quotas_are_told_and_changed)
 		     "while test -e gate; do sleep 0.01; done"));
 	cluster_until(c, "running  1", 20000, "job", "show", "last", NULL);
 	contains(CTL("task", "explain", "last", "2"), "the quota of namespace 'q' is reached: 1 of its tasks");
+	contains(CTL("task", "explain", "last", "2"),
+		 "before it, of higher priority or older: 1 task of namespace 'q' (that ask for the same: 1)");
+	contains(CTL("task", "explain", "last", "1"), "; nothing of namespace 'q' goes before it");
 	o = parse(CTL("--json", "namespace", "list"));
 	cr_expect_eq(json_integer_value(field_of(o, "q", "running")), 1);
 	cr_expect_eq(json_integer_value(field_of(o, "q", "ready")), 2);

@@ -42,7 +42,6 @@ static void join(struct worker_peer *p, uint64_t memory_limit_bytes)
 {
 	struct worker_spec spec = {.name = slice_of("w"),
 				   .pool = slice_of(""),
-				   .host = slice_of("h"),
 				   .address = slice_of("tcp://10.0.0.1:1"),
 				   .resources = slice_of("cpus=1"),
 				   .memory_limit_bytes = memory_limit_bytes,
@@ -53,7 +52,7 @@ static void join(struct worker_peer *p, uint64_t memory_limit_bytes)
 	memset(p, 0, sizeof(*p));
 	p->scheduler = s;
 	cr_assert_eq(core_worker_add(s->core, &spec, loop_now_us(loop), &p->number, &error), SC_OK);
-	cr_assert_eq(info_link_joined(s->info, core_worker(s->core, p->number)), SC_OK);
+	cr_assert_eq(info_link_joined(s->info, core_worker(s->core, p->number), slice_of("h")), SC_OK);
 	buf_fini(&error);
 }
 

@@ -108,6 +108,51 @@ Test(explain, what_can_never_run)
 	world_fini(&w);
 }
 
+Test(explain, what_goes_before_a_task)
+{
+	struct group_spec two[] = {
+		{.name = slice_of("a"), .n_tasks = 3, .flags = GROUP_ARRAY, .request = slice_of("cpus=3")},
+		{.name = slice_of("b"), .n_tasks = 3, .flags = GROUP_ARRAY, .priority = 5}};
+	struct world w;
+	struct job *busy, *older, *urgent, *mine, *gang, *other;
+	uint64_t n_cancelled;
+	size_t n;
+
+	world_init(&w);
+	mine = tasks_of(&w, 4, "", 0);
+	says(&w, mine, 0,
+	     "there is no worker; start one with sched-worker; nothing of namespace 'default' goes before it");
+	cr_assert_eq(core_job_cancel(w.core, mine, w.now_us, &n_cancelled), SC_OK);
+	world_worker(&w, "w1", "cpus=4");
+	busy = tasks_of(&w, 1, "cpus=4", 0);
+	world_round(&w, &n);
+	cr_assert_eq(busy->counts[TASK_ASSIGNED], 1);
+	older = tasks_of(&w, 7, "cpus=2", 0);
+	mine = tasks_of(&w, 4, "", 0);
+	says(&w, mine, 0,
+	     "before it, of higher priority or older: 7 tasks of namespace 'default' (that ask for the same: 0)");
+	says(&w, mine, 3, ": 10 tasks of namespace 'default' (that ask for the same: 3)\n  w1");
+	urgent = world_submit(&w, two, 2, NULL);
+	says(&w, mine, 3, ": 13 tasks of namespace 'default' (that ask for the same: 6)");
+	says(&w, urgent, 1, ": 15 tasks of namespace 'default' (that ask for the same: 1)");
+	says(&w, urgent, 3, "; nothing of namespace 'default' goes before it");
+	w.namespace = "another";
+	other = tasks_of(&w, 1, "", 0);
+	says(&w, other, 0, "; nothing of namespace 'another' goes before it");
+	w.namespace = NULL;
+	tasks_of(&w, 1, "cpus=1", GROUP_GANG);
+	gang = tasks_of(&w, 1, "cpus=1", GROUP_GANG);
+	says(&w, gang, 0, ": 18 tasks of namespace 'default' (that ask for the same: 1)");
+	cr_assert_eq(core_job_cancel(w.core, older, w.now_us, &n_cancelled), SC_OK);
+	says(&w, mine, 3, ": 6 tasks of namespace 'default' (that ask for the same: 6)");
+	older = tasks_of(&w, 60000, "", 0);
+	says(&w, older, 59999, ": at least ");
+	says(&w, older, 100, "(that ask for the same: 107)");
+	gang = tasks_of(&w, 1, "", 0);
+	says(&w, gang, 0, ": 60012 tasks of namespace 'default' (that ask for the same: 60007)");
+	world_fini(&w);
+}
+
 Test(explain, groups_count_runs_waits_and_what_was_moved)
 {
 	struct group_spec g[] = {{.name = slice_of("in"), .n_tasks = 2, .flags = GROUP_ARRAY},

@@ -6,7 +6,7 @@
 /* What each event may do, written down a second time, the other way round: by event. */
 static const struct {
 	unsigned event;
-	unsigned from[4];
+	unsigned from[5];
 	unsigned n_from, to;
 } expected[] = {
 	{EV_INPUTS_MET, {TASK_WAITING}, 1, TASK_READY},
@@ -24,6 +24,8 @@ static const struct {
 	{EV_RELEASE, {TASK_DONE}, 1, TASK_RELEASED},
 	{EV_RECOMPUTE, {TASK_DONE, TASK_RELEASED}, 2, TASK_WAITING},
 	{EV_TRY_AGAIN, {TASK_FAILED, TASK_CANCELLED}, 2, TASK_WAITING},
+	{EV_GANG_ANEW, {TASK_ASSIGNED, TASK_RUNNING, TASK_DONE}, 3, TASK_WAITING},
+	{EV_GANG_FAILED, {TASK_WAITING, TASK_READY, TASK_ASSIGNED, TASK_RUNNING, TASK_DONE}, 5, TASK_FAILED},
 };
 
 static int is_expected(unsigned from, unsigned event, unsigned *to)

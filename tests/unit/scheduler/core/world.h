@@ -51,7 +51,6 @@ static inline uint32_t world_labelled(struct world *w, const char *name, const c
 	struct slice labels = slice_of(label);
 	struct worker_spec s = {.name = slice_of(name),
 				.pool = slice_of(""),
-				.host = slice_of("host"),
 				.address = slice_of(name),
 				.resources = slice_of(resources),
 				.labels = {&labels, labels.n > 0},
@@ -71,7 +70,6 @@ static inline uint32_t world_reserved(struct world *w, const char *name, const c
 {
 	struct worker_spec s = {.name = slice_of(name),
 				.pool = slice_of(""),
-				.host = slice_of("host"),
 				.address = slice_of(name),
 				.resources = slice_of(resources),
 				.pid = 1,
