@@ -305,7 +305,7 @@ LARGE_RESULT_BYTES ?= 2147483648
 soak: all
 	$(Q)LARGE_RESULT_BYTES=$(LARGE_RESULT_BYTES) VERBOSE=1 $(MAKE) --no-print-directory test-blackbox FILTER='large/*'
 	$(BIN)/sched-bench sim --seconds $(SECONDS)
-	@for g in merge-100k tree-15 bag-50k-50 numpy-50k-100 groupby-1440-1s-1h join-1-1s-1h join-1-1s-1t; do \
+	@for g in merge-100k tree-15 bag-50k-50 numpy-50k-100 groupby-1440-1s-1h join-1-1s-1h join-1-1s-1t xarray-5; do \
 		$(BIN)/sched-bench sim --graph $$g --workers 10000 --deaths 500 --seeds 4 || exit 1; done
 	$(Q)$(MAKE) --no-print-directory fuzz SECONDS=$(SECONDS)
 

@@ -31,7 +31,7 @@ struct scenario {
 };
 
 extern struct scenario scenario_latency, scenario_exec, scenario_noop, scenario_array, scenario_call, scenario_info,
-	scenario_sim, scenario_graph, scenario_transfer;
+	scenario_sim, scenario_graph, scenario_transfer, scenario_round;
 
 uint64_t param(const struct scenario *s, const char *name);
 const char *param_text(const struct scenario *s, const char *name);

@@ -34,6 +34,8 @@ TABLE = [
     ("numpy-50k-100", 24, 5),
     ("bag-50k-50", 24, 5),
     ("bag-25k-200", 24, 5),
+    ("xarray-25", 24, 5),
+    ("xarray-5", 24, 5),
 ]
 
 # what is compared with what: ten times the tasks, ten times the workers

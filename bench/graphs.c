@@ -18,7 +18,7 @@
 #define US_PER_S    1000000.0
 
 const char graph_names[] = "independent-N merge-N merge_slow-N-SECONDS tree-N bag-N-P numpy-N-P groupby-D-1s-Hh "
-			   "join-1-1s-1h join-1-1s-1t vectorizer-N-P wordbag-N-P; N like 100k or 1m";
+			   "join-1-1s-1h join-1-1s-1t xarray-N vectorizer-N-P wordbag-N-P; N like 100k or 1m";
 
 /* Thesis, table of benchmark graphs. */
 const struct graph_printed graphs_printed[] = {
@@ -52,6 +52,8 @@ const struct graph_printed graphs_printed[] = {
 	{"join-1-1s-1h", 673, 1224},
 	{"join-1-2s-1h", 673, 1224},
 	{"join-1-1s-1t", 72001, 125568},
+	{"xarray-25", 552, 862},
+	{"xarray-5", 9258, 14976},
 	{"vectorizer-1m-300", 301, 0},
 	{"wordbag-100k-50", 250, 200},
 	{NULL, 0, 0},
@@ -293,6 +295,8 @@ static int build(struct graph *g, char f[FIELDS_MAX][FIELD_BYTES], size_t n)
 		graph_join(g);
 	else if (n == 4 && strcmp(shape, "join") == 0 && strcmp(f[3], "1t") == 0)
 		graph_join_shuffled(g);
+	else if (n == 2 && strcmp(shape, "xarray") == 0 && a > 0 && a <= TASKS_MAX)
+		graph_xarray(g, (uint32_t)a);
 	else if (n == 3 && strcmp(shape, "vectorizer") == 0 && b > 0)
 		independent(g, "chunk", b + 1);
 	else if (n == 3 && strcmp(shape, "wordbag") == 0 && b > 0)

@@ -74,5 +74,6 @@ void graph_numpy(struct graph *g, uint32_t p);
 void graph_groupby(struct graph *g, uint32_t n_partitions);
 void graph_join(struct graph *g);
 void graph_join_shuffled(struct graph *g);
+void graph_xarray(struct graph *g, uint32_t side);
 
 #endif

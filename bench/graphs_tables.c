@@ -1,5 +1,5 @@
 /*
- * graphs_tables.c - the graphs that libraries of tables and arrays make: bag, numpy, groupby, join.
+ * graphs_tables.c - the graphs that libraries of tables and arrays make: bag, numpy, groupby, join, xarray.
  *
  * How many tasks of which kind there are, and on what they depend, is deduced from the printed numbers of tasks and
  * edges; see the formula at each.
@@ -12,6 +12,13 @@
 #define JOIN_WAYS   12u
 #define JOIN_LANES  1728u /* JOIN_WAYS to the power of JOIN_STAGES */
 #define JOIN_STAGES 3u
+
+#define AIR_LAT	   25u /* points of the grid of xarray's example data */
+#define AIR_LON	   53u
+#define AIR_WEEKS  52u
+#define AIR_STEPS  6u
+#define AIR_COORDS 47u
+#define AIR_FAN_IN 6u
 
 /* n tasks, on one of `inputs` each; their numbers go where those were. */
 static void map(struct graph *g, const char *name, uint32_t *inputs, size_t n)
@@ -203,4 +210,79 @@ void graph_join_shuffled(struct graph *g)
 	(void)graph_task(g);
 	for (uint32_t i = 0; i < JOIN_LARGE; i++)
 		graph_input(g, at + i);
+}
+
+/* Each of the n chunks is cut into weeks; what is left of each when its mean is taken off is one piece again. */
+static void anomalies(struct graph *g, uint32_t *chunks, size_t n)
+{
+	uint32_t slices, means, differences;
+
+	slices = (uint32_t)g->n_tasks;
+	graph_group(g, "slice");
+	for (size_t i = 0; i < n * AIR_WEEKS && g->err == SC_OK; i++)
+		(void)graph_task_on(g, chunks[i / AIR_WEEKS]);
+	means = (uint32_t)g->n_tasks;
+	graph_group(g, "mean");
+	for (uint32_t i = 0; i < n * AIR_WEEKS && g->err == SC_OK; i++)
+		(void)graph_task_on(g, slices + i);
+	differences = (uint32_t)g->n_tasks;
+	graph_group(g, "subtract");
+	for (uint32_t i = 0; i < n * AIR_WEEKS && g->err == SC_OK; i++) {
+		(void)graph_task_on(g, slices + i);
+		graph_input(g, means + i);
+	}
+	graph_group(g, "concat");
+	for (size_t i = 0; i < n && g->err == SC_OK; i++) {
+		chunks[i] = graph_task(g);
+		for (uint32_t k = 0; k < AIR_WEEKS; k++)
+			graph_input(g, differences + (uint32_t)i * AIR_WEEKS + k);
+	}
+}
+
+/*
+ * A stand-in: it has the printed numbers of tasks and edges and the printed longest path (10), but it is not the
+ * original graph, which is printed nowhere.  Air temperatures on a grid of 25 by 53 points, in chunks of `side` by
+ * `side`, so 3 of 25 and 55 of 5; of each point what is left when the mean of its week is taken off, and how much that
+ * varies over all.
+ *
+ * Of C chunks each has 167 tasks and 269 edges: it is loaded, 52 slices, 52 means, 52 differences (two inputs), put
+ * together (52 inputs), its sum, its squares, their sum, and 6 steps after each other that end with it.  Two trees of 6
+ * reduce the two sums to one each.  Shared by all are 49 tasks with 49 edges: what closes takes both trees (2), and an
+ * index has 47 pieces.  Tasks 167C + 2 trees + 49, edges 269C + trees + 49.
+ */
+void graph_xarray(struct graph *g, uint32_t side)
+{
+	size_t n = (size_t)((AIR_LAT + side - 1) / side) * ((AIR_LON + side - 1) / side);
+	uint32_t *kept = graph_numbers(g, n), *sums = graph_numbers(g, n), *squares = graph_numbers(g, n), first, index;
+
+	if (kept == NULL || sums == NULL || squares == NULL)
+		goto out;
+	index = sources(g, "index", 1);
+	graph_group(g, "coord");
+	for (uint32_t i = 0; i < AIR_COORDS && g->err == SC_OK; i++)
+		(void)graph_task_on(g, index);
+	first = sources(g, "load", n);
+	for (uint32_t i = 0; i < n; i++)
+		kept[i] = first + i;
+	anomalies(g, kept, n);
+	for (size_t i = 0; i < n; i++)
+		sums[i] = squares[i] = kept[i];
+	map(g, "sum", sums, n);
+	map(g, "square", squares, n);
+	map(g, "square_sum", squares, n);
+	for (uint32_t k = 0; k < AIR_STEPS; k++) {
+		char name[GRAPH_NAME_MAX] = "step0";
+
+		name[4] = (char)('0' + k);
+		map(g, name, kept, n);
+	}
+	graph_reduce(g, "sum_of", sums, 1, n, AIR_FAN_IN, GRAPH_SINGLE_FUSED);
+	graph_reduce(g, "square_of", squares, 1, n, AIR_FAN_IN, GRAPH_SINGLE_FUSED);
+	graph_group(g, "close");
+	(void)graph_task_on(g, sums[0]);
+	graph_input(g, squares[0]);
+out:
+	mem_free(kept);
+	mem_free(sums);
+	mem_free(squares);
 }

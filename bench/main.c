@@ -9,9 +9,9 @@
 
 #define EXIT_USAGE 2
 
-static struct scenario *const scenarios[] = {&scenario_latency, &scenario_exec,	 &scenario_noop,
-					     &scenario_array,	&scenario_call,	 &scenario_info,
-					     &scenario_sim,	&scenario_graph, &scenario_transfer};
+static struct scenario *const scenarios[] = {&scenario_latency,	 &scenario_exec, &scenario_noop, &scenario_array,
+					     &scenario_call,	 &scenario_info, &scenario_sim,	 &scenario_graph,
+					     &scenario_transfer, &scenario_round};
 
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 

@@ -336,6 +336,84 @@ static sc_err check_users(const struct core *c, struct buf *error)
 	return err;
 }
 
+/* The run queues of a class: a heap whose members know their place. */
+static sc_err check_run_queues(const struct request_class *cl, struct buf *error)
+{
+	for (size_t i = 0; i < cl->n_heap; i++) {
+		if (cl->heap[i]->at != i || cl->heap[i]->class != cl)
+			WRONG("class %s has a run queue that does not know of it", cl->request->text);
+		if (i > 0 && run_queue_before(cl->heap[i], cl->heap[(i - 1) / 2]))
+			WRONG("class %s: a run queue is before a more urgent one", cl->request->text);
+	}
+	return SC_OK;
+}
+
+/* Classes with tasks that are ready are in the list of their namespace, others are not; and no pass is under way. */
+static sc_err check_classes_of(const struct namespace *n, size_t *n_listed, uint64_t *n_ready, struct buf *error)
+{
+	const struct request_class *cl;
+
+	if (n->foremost != NULL)
+		WRONG("namespace %s: a pass has left class %s", n->name, n->foremost->request->text);
+	TAILQ_FOREACH (cl, &n->classes, ready_link) {
+		if (cl->namespace != n || cl->n_ready == 0)
+			WRONG("namespace %s lists class %s, which is of another or has nothing ready", n->name,
+			      cl->request->text);
+		if (cl->ready_since == 0 || cl->ready_since > n->home->n_entered)
+			WRONG("namespace %s: nobody knows since when class %s has tasks", n->name, cl->request->text);
+		*n_ready += cl->n_ready;
+		++*n_listed;
+	}
+	return SC_OK;
+}
+
+static sc_err check_ready(const struct core *c, struct buf *error)
+{
+	const struct namespaces *all = &c->requests.namespaces;
+	size_t n_listed = 0, n_with_tasks = 0, n_active = 0, n_with_classes = 0;
+	const struct namespace *n;
+	uint64_t n_ready = 0;
+	sc_err err = SC_OK;
+
+	for (n = all->by_name; n != NULL && err == SC_OK; n = n->hh.next) {
+		err = check_classes_of(n, &n_listed, &n_ready, error);
+		n_with_classes += !TAILQ_EMPTY(&n->classes);
+	}
+	for (size_t i = 0; i < c->requests.n_classes && err == SC_OK; i++) {
+		err = check_run_queues(c->requests.classes[i], error);
+		n_with_tasks += c->requests.classes[i]->n_ready > 0;
+	}
+	if (err != SC_OK)
+		return err;
+	TAILQ_FOREACH (n, &all->active, active_link) {
+		if (TAILQ_EMPTY(&n->classes))
+			WRONG("namespace %s counts as active", n->name);
+		n_active++;
+	}
+	if (n_listed != n_with_tasks || n_active != n_with_classes || n_ready != all->n_ready)
+		WRONG("%zu classes with %" PRIu64
+		      " ready tasks are listed, %zu namespaces active, not %zu with %" PRIu64 " and %zu",
+		      n_listed, n_ready, n_active, n_with_tasks, all->n_ready, n_with_classes);
+	return SC_OK;
+}
+
+int core_check_foremost(const struct namespace *n, uint64_t pass)
+{
+	const struct request_class *best = NULL;
+	struct request_class *cl;
+
+	TAILQ_FOREACH (cl, &n->classes, ready_link) {
+		if (cl->blocked_pass == pass || ready_top(cl) == NULL)
+			continue;
+		if (cl->front != ready_top(cl))
+			return 0;
+		if (best == NULL || run_queue_before(cl->front, best->front) ||
+		    (!run_queue_before(best->front, cl->front) && cl->ready_since < best->ready_since))
+			best = cl;
+	}
+	return best == n->foremost;
+}
+
 sc_err core_check(const struct core *c, struct buf *error)
 {
 	uint64_t *ready = mem_calloc(c->requests.n_classes, sizeof(*ready)), n_tasks = 0;
@@ -363,6 +441,8 @@ sc_err core_check(const struct core *c, struct buf *error)
 		err = SC_BAD_STATE;
 	}
 	mem_free(ready);
+	if (err == SC_OK)
+		err = check_ready(c, error);
 	if (err == SC_OK)
 		err = check_users(c, error);
 	if (err == SC_OK)

@@ -173,6 +173,10 @@ void drain_look_anew(struct core *c);
 void drain_forget_task(struct core *c, const struct job *j, uint32_t task);
 void drain_forget_worker(struct core *c, const struct worker *w);
 
+/* check.c */
+/* In a pass: whether the class that comes next in the namespace is the one that looking at all of them finds. */
+int core_check_foremost(const struct namespace *n, uint64_t pass);
+
 /* delays.c */
 sc_err core_delay(struct core *c, struct job *j, uint32_t task, uint64_t due_us);
 void core_wake_delayed(struct core *c, uint64_t now_us);

@@ -132,6 +132,7 @@ void namespace_count_ready(struct request_class *cl, int is_ready)
 		n->home->n_ready++;
 		if (cl->n_ready++ > 0)
 			return;
+		cl->ready_since = ++n->home->n_entered;
 		if (TAILQ_EMPTY(&n->classes))
 			TAILQ_INSERT_TAIL(&n->home->active, n, active_link);
 		TAILQ_INSERT_TAIL(&n->classes, cl, ready_link);

@@ -94,6 +94,12 @@ struct request_class {
 	size_t n_heap, cap_heap;
 	uint64_t n_ready;		       /* tasks in state ready */
 	TAILQ_ENTRY(request_class) ready_link; /* of its namespace, while there are any */
+	/* Its place in a pass of the scheduling round (foremost.c). */
+	struct run_queue *front; /* where its next task is; good for the pass */
+	uint64_t ready_since;	 /* rises from each class that got tasks to the next */
+	int64_t front_priority;
+	uint64_t front_job;
+	struct request_class *child, *sibling;
 	/* Of the scheduling round (schedule.c). */
 	uint64_t blocked_pass;	/* the last in which no worker had room */
 	uint64_t probing_round; /* the last in which its next task had to wait for others of its group (probe.c) */

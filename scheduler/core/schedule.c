@@ -2,10 +2,10 @@
  * schedule.c - one round: ready tasks to workers with room.
  *
  * Once per turn, after everything that arrived has been taken in.  The next task is of the namespace that uses least
- * for its weight, and in that of the class whose most urgent task comes first.  Tasks without inputs are dealt out in
- * shares to the workers with room; a task with inputs goes where it can begin first, the time to move its inputs
- * included.  A first pass fills what is free; a second, only when nothing ready fits anywhere any more, queues some
- * work ahead at each worker so that it need not wait for the next round trip.
+ * for its weight, and in that of the class whose most urgent task comes first (foremost.h).  Tasks without inputs are
+ * dealt out in shares to the workers with room; a task with inputs goes where it can begin first, the time to move its
+ * inputs included.  A first pass fills what is free; a second, only when nothing ready fits anywhere any more, queues
+ * some work ahead at each worker so that it need not wait for the next round trip.
  *
  * A message costs the scheduler as much as some short tasks take.  When n tasks of m us are left and messages are
  * written one after the other, each worker begins MESSAGE_US after the one before; all end at the same time, and as
@@ -25,6 +25,7 @@
 #include <math.h>
 
 #include "scheduler/core/core_internal.h"
+#include "scheduler/core/foremost.h"
 
 #define HOLDERS_LOOKED_AT 16u
 #define INPUTS_LOOKED_AT  256u
@@ -447,6 +448,7 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 			gang_call_back(p->c, q->job, task); /* no memory: all of them another time */
 			break;
 		}
+		x.class->front = x.class->n_ready > 0 ? ready_top(x.class) : NULL;
 	}
 	if (served == SERVED_BLOCKED) {
 		x.class->blocked_ways = (uint8_t)blocked;
@@ -475,12 +477,12 @@ static struct group *group_of_next(const struct run_queue *q)
 static enum served deal(struct pass *p, const struct wish *x, struct worker *w, uint64_t n)
 {
 	struct request_class *cl = x->class;
-	struct run_queue *q = ready_top(cl), *first = q;
+	struct run_queue *q = cl->front, *first = q;
 
 	for (uint64_t i = 0; i < n; i++) {
 		if (!give(p, w, q, ready_peek(q), x->alternative))
 			return SERVED_BLOCKED;
-		q = ready_top(cl);
+		q = cl->front = ready_top(cl);
 		if (q == NULL)
 			return SERVED_ALL;
 		if (p->rival != NULL && (p->ahead_us == 0 || i >= QUEUED_IN_TURN) &&
@@ -548,14 +550,12 @@ static uint64_t enlarge(const struct pass *p, const struct worker *w, const stru
 static enum served serve(struct pass *p, struct request_class *cl)
 {
 	struct wish x = {.class = cl};
-	struct run_queue *q = ready_top(cl);
+	struct run_queue *q = cl->front;
 	uint64_t room = 1, share = 1, quota = 0, moved = 0;
 	struct worker *w = NULL;
 	int is_allowed = 0;
 	uint32_t task;
 
-	if (q == NULL)
-		return SERVED_BLOCKED;
 	if (q->gang != NULL)
 		return serve_gang(p, q);
 	task = ready_peek(q);
@@ -595,18 +595,14 @@ static enum served serve(struct pass *p, struct request_class *cl)
 /* The class of the namespace whose most urgent task comes first, among those that are not blocked in this pass. */
 static struct request_class *most_urgent(const struct pass *p, struct namespace *n)
 {
-	struct request_class *cl, *best = NULL;
-	struct run_queue *best_q = NULL;
-
-	TAILQ_FOREACH (cl, &n->classes, ready_link) {
-		struct run_queue *q = cl->blocked_pass == p->number ? NULL : ready_top(cl);
-
-		if (q != NULL && (best == NULL || run_queue_before(q, best_q))) {
-			best = cl;
-			best_q = q;
-		}
+	if (n->entered_pass != p->number) {
+		n->entered_pass = p->number;
+		foremost_begin(n);
 	}
-	return best;
+#ifdef DEBUG_CHECKS
+	assert(core_check_foremost(n, p->number));
+#endif
+	return foremost(n);
 }
 
 static struct namespace *next_namespace(struct pass *p)
@@ -635,10 +631,16 @@ static void run_pass(struct pass *p)
 	while ((n = next_namespace(p)) != NULL) {
 		struct request_class *cl = most_urgent(p, n);
 
-		if (cl == NULL)
+		if (cl == NULL) {
 			n->passed_over = p->number;
-		else if (serve(p, cl) == SERVED_BLOCKED)
+		} else if (serve(p, cl) == SERVED_BLOCKED) {
 			cl->blocked_pass = p->number;
+			foremost_set_aside(n);
+		} else {
+			foremost_settle(n);
+		}
+		if (p->rival == NULL && foremost(n) == NULL)
+			return; /* it was the last */
 	}
 }
 

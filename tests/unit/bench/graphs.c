@@ -54,6 +54,57 @@ Test(graphs, have_what_is_printed, .timeout = 30)
 	}
 }
 
+/* Edges of the longest path. */
+static uint32_t depth(const struct graph *g)
+{
+	uint32_t *at = calloc(g->n_tasks, sizeof(*at)), deepest = 0;
+	size_t edge = 0;
+
+	for (size_t t = 0; t < g->n_tasks; t++) {
+		for (uint32_t k = 0; k < g->counts[t]; k++, edge++)
+			at[t] = at[g->inputs[edge]] + 1 > at[t] ? at[g->inputs[edge]] + 1 : at[t];
+		deepest = at[t] > deepest ? at[t] : deepest;
+	}
+	free(at);
+	return deepest;
+}
+
+/* Of numpy and groupby, and of the larger join, it is one or two off what is printed; their numbers are not. */
+Test(graphs, are_as_deep_as_is_printed, .timeout = 30)
+{
+	static const struct {
+		const char *name;
+		uint32_t longest_path;
+	} printed[] = {{"merge-10k", 1},  {"merge_slow-5k-0.1", 1}, {"tree-15", 14},	    {"bag-25k-10", 6},
+		       {"bag-25k-50", 7}, {"bag-25k-100", 8},	    {"bag-25k-200", 9},	    {"join-1-1s-1h", 5},
+		       {"xarray-25", 10}, {"xarray-5", 10},	    {"wordbag-100k-50", 2}, {"vectorizer-1m-300", 0}};
+	struct graph g;
+
+	for (size_t i = 0; i < sizeof(printed) / sizeof(printed[0]); i++) {
+		cr_assert_eq(graph_make(printed[i].name, &g), SC_OK, "%s", printed[i].name);
+		cr_expect_eq(depth(&g), printed[i].longest_path, "%s: %u", printed[i].name, depth(&g));
+		graph_fini(&g);
+	}
+}
+
+/* Any size of chunks: each ends in its last step, all in what closes, and 47 pieces of the index in themselves. */
+Test(graphs, xarray_of_any_chunks)
+{
+	static const struct {
+		const char *name;
+		size_t n_chunks;
+	} of[] = {{"xarray-1", 1325}, {"xarray-5", 55}, {"xarray-24", 6},
+		  {"xarray-25", 3},   {"xarray-53", 1}, {"xarray-1m", 1}};
+	struct graph g;
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		cr_assert_eq(graph_make(of[i].name, &g), SC_OK, "%s", of[i].name);
+		cr_expect_eq(n_ends(&g), of[i].n_chunks + 48, "%s has %zu ends", of[i].name, n_ends(&g));
+		check_shape(of[i].name, &g);
+		graph_fini(&g);
+	}
+}
+
 Test(graphs, end_in_one_task_where_they_are_reductions)
 {
 	static const char *const names[] = {"merge-10",	   "tree-5",	   "bag-1k-20",
@@ -97,6 +148,8 @@ Test(graphs, names_there_are_not)
 					    "groupby-1-1s-24h",
 					    "join-1-1s-1y",
 					    "merge-1-1",
+					    "xarray-0",
+					    "xarray-1-1",
 					    "nothing-10",
 					    "merge-100000000000000000000k"};
 	struct graph g;

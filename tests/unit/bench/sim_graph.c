@@ -52,6 +52,11 @@ Test(sim_graph, join)
 	run("join-1-1s-1h", 50);
 }
 
+Test(sim_graph, xarray)
+{
+	run("xarray-25", 50);
+}
+
 Test(sim_graph, a_graph_there_is_not)
 {
 	struct sim_graph_options o = {.seed = 1, .graph = "nosuch-1", .workers = 1, .check_every = 1};
