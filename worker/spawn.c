@@ -29,14 +29,30 @@ static char *stack_top;
 static pid_t own_pid;
 static struct rlimit children_files; /* descriptors a child may have: what the agent was started with */
 
-/* What the agent handles or ignores. */
-static const int changed_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2};
+/* What the agent handles or ignores; of the others that it might have inherited as ignored, those that were. */
+static const int handled_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+static const int inherited_signals[] = {SIGQUIT, SIGUSR1, SIGUSR2};
+static int reset_signals[8];
+static size_t n_reset_signals;
+static int files_are_raised; /* above children_files */
 
 struct child_args {
 	const struct spawn_request *q;
 	struct spawn_child *out;
 	const sigset_t *mask;
 };
+
+static void find_signals(void)
+{
+	struct sigaction now;
+
+	n_reset_signals = 0;
+	for (size_t i = 0; i < sizeof(handled_signals) / sizeof(handled_signals[0]); i++)
+		reset_signals[n_reset_signals++] = handled_signals[i];
+	for (size_t i = 0; i < sizeof(inherited_signals) / sizeof(inherited_signals[0]); i++)
+		if (sigaction(inherited_signals[i], NULL, &now) != 0 || now.sa_handler != SIG_DFL)
+			reset_signals[n_reset_signals++] = inherited_signals[i];
+}
 
 int spawn_init(void)
 {
@@ -53,6 +69,8 @@ int spawn_init(void)
 	files = children_files;
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files); /* if not, there are fewer */
+	files_are_raised = files.rlim_cur != children_files.rlim_cur;
+	find_signals();
 	return 0;
 }
 
@@ -89,10 +107,10 @@ IN_CHILD static int setup(const struct child_args *a)
 			return -1;
 		}
 	}
-	if (place_fds(q) != 0 || setrlimit(RLIMIT_NOFILE, &children_files) != 0)
+	if (place_fds(q) != 0 || (files_are_raised && setrlimit(RLIMIT_NOFILE, &children_files) != 0))
 		return -1;
-	for (size_t i = 0; i < sizeof(changed_signals) / sizeof(changed_signals[0]); i++)
-		signal(changed_signals[i], SIG_DFL);
+	for (size_t i = 0; i < n_reset_signals; i++)
+		signal(reset_signals[i], SIG_DFL);
 	return 0;
 }
 
