@@ -193,6 +193,7 @@ static sc_err define_group(struct worker_peer *p, struct known_job *k, const str
 	m.job_name = slice_of(j->name);
 	m.namespace = slice_of(j->namespace);
 	m.first_group = g->first_group;
+	m.unawaited = j->in_start == NULL;
 	err = send_definition(p, g, &m);
 	if (err == SC_OK)
 		bits_set(&k->defined, group, 1);

@@ -141,6 +141,7 @@ static sc_err group_new(struct job *job, const struct msg_group_define *m, const
 	g->index_first = m->index_first;
 	g->index_step = m->index_step;
 	g->flags = (unsigned)m->flags;
+	g->is_unawaited = m->unawaited != 0;
 	g->kind = (unsigned)m->kind;
 	g->time_limit_us = m->time_limit_ms < UINT64_MAX / 4 / US_PER_MS ? m->time_limit_ms * US_PER_MS : 0;
 	g->name = slice_dup(m->name);

@@ -43,6 +43,7 @@ struct group {
 	struct index_list *indexes;		   /* instead of these two, or NULL; owned */
 	uint32_t first_group;			   /* numbers of groups in the body count from it */
 	unsigned flags;				   /* GROUP_* */
+	int is_unawaited;			   /* no task takes what these make */
 	unsigned kind;				   /* KIND_* */
 	uint64_t time_limit_us;			   /* 0: none */
 	struct request requests[ALTERNATIVES_MAX]; /* what a task takes: one of these */

@@ -11,9 +11,12 @@
 #define KINDS		4
 #define RUNNING_MAX	4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
 #define STARTS_PER_TURN 256u  /* processes, so that the connection is not left alone for long */
-#define ANSWER_DELAY_US 5000u /* answers wait for each other this long while there is more to do */
-#define PASSED_MAX	256u  /* waiting for units: so many are gone past to those that do not */
-#define FREE_TASKS_MAX	4096u /* kept for reuse */
+/* Answers wait for each other this long while there is more to do; the longer when no task can be waiting for them.
+ * Less than scheduler.move-after, or what is queued is taken for stuck. */
+#define ANSWER_DELAY_US	     5000u
+#define ANSWER_DELAY_LONG_US 12000u
+#define PASSED_MAX	     256u  /* waiting for units: so many are gone past to those that do not */
+#define FREE_TASKS_MAX	     4096u /* kept for reuse */
 
 enum task_event { EV_INPUTS_HERE, EV_INPUTS_LOST, EV_START, EV_END, EV_STOP, TASK_EVENTS };
 
@@ -35,7 +38,9 @@ struct task_queue {
 	unsigned inputs_lost; /* fetching tasks marked input_lost */
 	int is_paused;	      /* nothing is started */
 	struct deadline answer_time;
-	int answers_due; /* that time has come */
+	int answers_due;       /* that time has come */
+	int answers_awaited;   /* a task may be waiting for one of those that are not told */
+	int answers_wait_long; /* the time that is set is the longer one */
 };
 
 static void on_answer_time(void *arg)
@@ -220,6 +225,7 @@ static void act_answer(struct task_queue *q, struct task *t, struct outcome *o)
 	}
 	if (t->silent)
 		return;
+	q->answers_awaited |= !t->group->is_unawaited;
 	if (o->result != NULL &&
 	    store_put(q->p.store, t->key.job, (uint32_t)t->key.task, result_ref(o->result)) != SC_OK) {
 		if (o->cause == 0)
@@ -587,7 +593,7 @@ static void tell(struct task_queue *q)
 	struct task *t;
 
 	deadline_clear(q->p.deadlines, &q->answer_time);
-	q->answers_due = 0;
+	q->answers_due = q->answers_awaited = 0;
 	while ((t = TAILQ_FIRST(&q->fresh)) != NULL) {
 		TAILQ_REMOVE(&q->fresh, t, fresh);
 		t->is_fresh = 0;
@@ -604,9 +610,12 @@ static int may_wait(struct task_queue *q)
 {
 	if (q->n_at[PLACE_QUEUED] <= queue_running(q) || q->answers_due || answers_are_urgent(q->p.answers))
 		return 0;
-	if (deadline_is_set(&q->answer_time))
+	if (deadline_is_set(&q->answer_time) && !(q->answers_awaited && q->answers_wait_long))
 		return 1;
-	return deadline_set(q->p.deadlines, &q->answer_time, loop_now_us(q->p.loop) + ANSWER_DELAY_US) == SC_OK;
+	q->answers_wait_long = !q->answers_awaited;
+	return deadline_set(q->p.deadlines, &q->answer_time,
+			    loop_now_us(q->p.loop) + (q->answers_wait_long ? ANSWER_DELAY_LONG_US : ANSWER_DELAY_US)) ==
+	       SC_OK;
 }
 
 void queue_turn(struct task_queue *q)
