@@ -336,13 +336,19 @@ static const struct group *gang_at(const struct job *j, uint32_t task)
 	return g->class->gang_size > 0 ? g : NULL;
 }
 
+static int has_gangs(const struct job *j)
+{
+	for (uint32_t g = 0; g < j->n_groups; g++)
+		if (j->groups[g].class->gang_size > 0)
+			return 1;
+	return 0;
+}
+
 static sc_err check_edges(const struct job *j, const struct job_spec *spec, int *forward, struct buf *error)
 {
 	char a[JOB_KEY_MAX];
-	int has_gangs = 0;
+	int gangs = has_gangs(j);
 
-	for (uint32_t g = 0; g < j->n_groups; g++)
-		has_gangs |= j->groups[g].class->gang_size > 0;
 	*forward = 1; /* every input has a smaller number: no cycle possible */
 	for (uint32_t t = 0; t < j->n_tasks; t++) {
 		for (uint32_t e = spec->in_start[t]; e < spec->in_start[t + 1]; e++) {
@@ -357,7 +363,7 @@ static sc_err check_edges(const struct job *j, const struct job_spec *spec, int 
 			}
 			if (i >= t)
 				*forward = 0;
-			if (has_gangs && gang_at(j, t) != NULL && gang_at(j, t) == gang_at(j, i)) {
+			if (gangs && gang_at(j, t) != NULL && gang_at(j, t) == gang_at(j, i)) {
 				buf_printf(error, "task '%s' takes input from a task of its own gang: none could start",
 					   job_key(j, t, a, sizeof(a)));
 				return SC_INVALID;
@@ -477,6 +483,8 @@ static sc_err make_edges(struct job *j, const struct job_spec *spec, struct buf 
 	err = make_consumers(j, spec->first_task);
 	if (err == SC_OK && !forward)
 		err = check_acyclic(j, spec->first_task, error);
+	if (err == SC_OK && has_gangs(j))
+		err = gang_check(j, spec->first_task, error);
 	j->bytes += ((size_t)j->n_tasks * 2 + (size_t)j->in_start[j->n_tasks] * 2) * sizeof(uint32_t);
 	return err;
 }

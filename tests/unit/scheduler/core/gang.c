@@ -281,3 +281,47 @@ Test(gang, half_a_start_is_none)
 	world_round(&w, &n);
 	cr_expect_eq(j->counts[TASK_ASSIGNED], 3);
 }
+
+/* ---- gangs that wait for themselves ------------------------------------------------------------------------------ */
+
+/* Groups g (two tasks, 0 and 1), p (one, 2), h (two, 3 and 4); which of g and h are gangs. */
+static sc_err submit_two(unsigned gangs, const char *edges, struct buf *error)
+{
+	struct group_spec g[] = {{.name = slice_of("g"), .n_tasks = 2, .index_step = 1, .flags = GROUP_ARRAY},
+				 {.name = slice_of("p"), .n_tasks = 1},
+				 {.name = slice_of("h"), .n_tasks = 2, .index_step = 1, .flags = GROUP_ARRAY}};
+
+	g[0].flags |= (gangs & 1) != 0 ? GROUP_GANG : 0;
+	g[2].flags |= (gangs & 2) != 0 ? GROUP_GANG : 0;
+	return world_try_submit(&w, g, 3, edges, 0, NULL, error);
+}
+
+static void accepted(unsigned gangs, const char *edges)
+{
+	struct buf error;
+
+	buf_init(&error, 0);
+	cr_assert_eq(submit_two(gangs, edges, &error), SC_OK, "%s: %s", edges, buf_str(&error));
+	buf_fini(&error);
+}
+
+static void refused(unsigned gangs, const char *edges, const char *what)
+{
+	struct buf error;
+
+	buf_init(&error, 0);
+	cr_assert_eq(submit_two(gangs, edges, &error), SC_CYCLE, "%s", edges);
+	cr_assert_not_null(strstr(buf_str(&error), what), "%s: %s", edges, buf_str(&error));
+	buf_fini(&error);
+}
+
+Test(gang, one_that_waits_for_itself_is_refused)
+{
+	accepted(0, "0>2 2>1");
+	refused(1, "0>2 2>1", "gang 'g' could never start");
+	accepted(1, "0>2 1>2 2>3 2>4");
+	accepted(3, "0>2 2>3 1>4");
+	accepted(1, "0>3 4>1");
+	refused(3, "0>3 4>1", "gang 'g' could never start");
+	refused(2, "0>3 3>2 2>4", "gang 'h' could never start");
+}
