@@ -7,7 +7,9 @@
  *
  * When a holder cannot be reached or does not hold what it was said to hold, everything in flight is waited for and
  * dropped, the scheduler is asked again about the rest of the chunk, and it goes on from the task at hand: ATTEMPTS
- * times, a little later each time, as the scheduler may not know yet that a worker is gone.
+ * times, a little later each time, as the scheduler may not know yet that a worker is gone.  In the middle of a result
+ * it goes on where it was if another holder has what the same attempt of the task made; what another attempt made may
+ * differ, so then it begins anew, if the receiver can.
  */
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +36,7 @@ struct holder {
 struct place {
 	uint32_t task;
 	enum sc_task_state state;
+	uint64_t attempt;	     /* which made it; 0: not known */
 	uint64_t bytes;		     /* of the stream wanted */
 	int is_empty;		     /* nobody holds it, and nothing is missed */
 	const struct holder *holder; /* NULL: nobody */
@@ -102,7 +105,7 @@ static const struct holder *intern_holder(struct fetch *f, struct slice address)
 static sc_err read_places(struct fetch *f, const struct msg_result_places *m, struct place *out, size_t cap,
 			  size_t *n_out)
 {
-	struct column_reader task, state, result, standard_error, holder;
+	struct column_reader task, state, result, standard_error, holder, attempt;
 	size_t n = m->task.count < cap ? m->task.count : cap;
 
 	column_read(&task, &m->task);
@@ -110,6 +113,7 @@ static sc_err read_places(struct fetch *f, const struct msg_result_places *m, st
 	column_read(&result, &m->result_bytes);
 	column_read(&standard_error, &m->stderr_bytes);
 	column_read(&holder, &m->holder);
+	column_read(&attempt, &m->attempt);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t result_bytes, stderr_bytes, who;
 
@@ -120,6 +124,7 @@ static sc_err read_places(struct fetch *f, const struct msg_result_places *m, st
 		who = column_next(&holder);
 		out[i].bytes = f->spec->stream == SC_STREAM_STDERR ? stderr_bytes : result_bytes;
 		out[i].is_empty = who == 0 && result_bytes == 0 && stderr_bytes == 0;
+		out[i].attempt = m->attempt.count > i ? column_next(&attempt) : 0;
 		out[i].holder = NULL;
 		if (who > m->holders.n)
 			return client_error(SC_MALFORMED, "the scheduler named a holder that it did not list");
@@ -344,28 +349,40 @@ static int is_settled(const struct place *place)
 	       (place->is_empty && place->state == SC_TASK_DONE);
 }
 
+/* Whether what is held now is what part of has been delivered. */
+static int is_same(const struct place *now, const struct place *before)
+{
+	return now->holder != NULL && now->attempt == before->attempt && now->attempt != 0 &&
+	       now->attempt != UINT16_MAX && now->bytes == before->bytes;
+}
+
 /* The result at hand is not to be had from where it was said to be. */
 static sc_err recover(struct fetch *f, const char *reason)
 {
 	const struct place *place = &f->places[f->at];
+	struct place before = *place;
 	char why[400];
 	sc_err err;
 
 	snprintf(why, sizeof(why), "%s", reason);
-	if (++f->attempts > ATTEMPTS || (f->offset > 0 && !f->spec->restart))
+	if (++f->attempts > ATTEMPTS)
 		return give_up(f, why);
 	restart_window(f);
 	if (f->attempts > 1)
 		pause_before(f->attempts - 1);
-	f->offset = 0;
 	err = locate_rest(f);
 	if (err == SC_OK && f->spec->recompute && !is_settled(place)) {
 		err = sc_client_wait(f->client, f->job, 0, UINT64_MAX, NULL, NULL, NULL);
 		if (err == SC_OK)
 			err = locate_rest(f);
 	}
+	if (err == SC_OK && f->offset > 0 && !is_same(place, &before)) {
+		if (!f->spec->restart)
+			return give_up(f, why);
+		f->offset = 0;
+	}
 	f->ask_at = f->at;
-	f->ask_offset = 0;
+	f->ask_offset = f->offset;
 	return err;
 }
 

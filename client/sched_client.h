@@ -698,9 +698,9 @@ struct sc_fetch {
 };
 
 /*
- * A part of a task's result.  Parts come in order, task after task, offset after offset.  With sc_fetch.restart a
- * part with offset 0 may come again, when the worker was lost half way and another holds the result: what was
- * received of that task is void.
+ * A part of a task's result.  Parts come in order, task after task, offset after offset, also when the worker is lost
+ * half way and another holds the same result.  With sc_fetch.restart a part with offset 0 may come again, when it had
+ * to be computed again: what was received of that task is void.  Without, it is lost then.
  */
 struct sc_part {
 	uint64_t job;

@@ -277,6 +277,7 @@ static void place_row(struct scheduler *s, struct rows *r, struct job *j, uint32
 	rows_put(r, 2, t->result_bytes);
 	rows_put(r, 3, t->detail != NULL ? t->detail->stderr_bytes : 0);
 	rows_put(r, 4, place_of(s, r, t->holder, places, &r->err));
+	rows_put(r, 5, t->attempts);
 }
 
 sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_result_locate *m)
@@ -321,6 +322,7 @@ sc_err report_places(struct scheduler *s, struct conn *c, const struct msg_resul
 	a.stderr_bytes = rows_column(&r, 3);
 	a.holder = rows_column(&r, 4);
 	a.holders = rows_texts(&r, 0);
+	a.attempt = rows_column(&r, 5);
 	return rows_answer(c, &r, m->request, MSG_result_places, &a);
 }
 

@@ -310,4 +310,30 @@ Test(transfers, client_another_has_it)
 	cluster_worker_kill(c, victim);
 	tap_cut(taps[victim]);
 	expect_done(ctl, 1, "made\n");
+	expect_rest_from(!victim, PART);
+}
+
+/* What is on standard output cannot be taken back: it goes on with the same bytes of the other one. */
+Test(transfers, client_writes_it_on_when_another_has_it)
+{
+	char line[1400];
+	struct proc *run, *ctl;
+	size_t victim;
+
+	start(NULL, "64KiB");
+	run = begin_with_a_copy("    keep: true\n"
+				"  hold:\n    resources: {use: 1}\n    inputs: [opened]\n"
+				"    run: \"while [ ! -e stop ]; do sleep 0.01; done\"\n");
+	snprintf(line, sizeof(line), "exec \"$SCHED_BIN\"/schedctl --access-file '%s' job cat --task make 1 > out",
+		 c->access_file);
+	ctl = proc_start(&(struct proc_spec){.program = "sh", .args = ARGS("-c", line), .cwd = c->dir});
+	victim = victim_of_two();
+	tap_open(taps[!victim]);
+	cluster_worker_kill(c, victim);
+	tap_cut(taps[victim]);
+	expect_done(ctl, 1, "made\n");
+	expect_rest_from(!victim, PART);
+	mem_free(cluster_file(c, "stop", ""));
+	cr_assert_eq(proc_wait_exit(run, PROC_DEADLINE_MS), 0, "%s", proc_stderr(run));
+	proc_free(run);
 }
