@@ -95,6 +95,8 @@ static void explain_gap(const struct core *c, const struct worker *w, const stru
 		buf_printf(out, " is kept free for a %s that comes first (%s of namespace '%s')",
 			   w->reserved->gang_size > 0 ? "gang" : "larger request", w->reserved->request->text,
 			   w->reserved->namespace->name);
+	else if (cl->gang_size > 0)
+		buf_append_str(out, " has room for one of them");
 	else
 		buf_append_str(out, " has room: it is given out in the next round");
 }

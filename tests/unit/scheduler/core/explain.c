@@ -97,6 +97,7 @@ Test(explain, what_can_never_run)
 	world_worker(&w, "w2", "cpus=2");
 	gang = tasks_of(&w, 3, "cpus=4", GROUP_GANG);
 	says(&w, gang, 0, "can never start: 3 workers are needed, each for one task (cpus=4), 1 could take one");
+	says(&w, gang, 0, " has room for one of them");
 	cr_assert_eq(core_namespace_set(w.core, slice_of("default"), &l), SC_OK);
 	says(&w, gang, 0,
 	     "can never run so: 3 tasks that start together ask for cpus=4 each, and the quota of "
