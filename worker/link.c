@@ -373,6 +373,12 @@ static void on_timer(void *arg)
 	}
 }
 
+void link_rejoin(struct link *k, const char *reason)
+{
+	if (k->step == STEP_LINKED)
+		conn_close(k->conn, SC_IO, reason);
+}
+
 void link_leave(struct link *k, const char *reason)
 {
 	struct msg_worker_leaving m = {.reason = slice_of(reason)};

@@ -173,6 +173,33 @@ Test(worker_life, comes_back_without_its_tasks)
 	end_gracefully(w);
 }
 
+static int spool_is_there(const void *arg)
+{
+	(void)arg;
+	return count_entries("sched-worker-") == 1;
+}
+
+/* What tidies up /tmp may do that: the worker is of use again, and says that its results are lost. */
+Test(worker_life, makes_its_directory_again)
+{
+	static const char *const args[] = {"-c", "mv sched-worker-* away", NULL};
+	struct proc *w = fake_worker(f, NULL);
+	struct run r;
+
+	fake_accept(f);
+	r = run_program(&(struct proc_spec){.program = "sh", .args = args, .cwd = f->dir}, PROC_DEADLINE_MS);
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	run_free(&r);
+	cr_assert(holds_by(spool_is_there, NULL));
+	fake_accept(f);
+	fake_define_shell(f, 1, 1, "head -c 100000 /dev/zero");
+	fake_assign(f, 1, 0, 0, 1);
+	fake_wait_done(f, 1, 1);
+	cr_assert(strstr(proc_stderr(w), "warn agent spool-removed") != NULL);
+	end_gracefully(w);
+	cr_assert(spool_is_gone(NULL));
+}
+
 Test(worker_life, refused_when_it_comes_back_it_tries_again)
 {
 	struct proc *w = fake_worker(f, NULL);
