@@ -124,12 +124,30 @@ Test(worker_life, bad_usage_is_explained)
 
 Test(worker_life, no_scheduler)
 {
-	expect_exit((const char *const[]){"--access-file=/nonexistent/access.yaml", NULL}, 3,
+	static const char at_once[] = "--set=worker.give-up-after=0s";
+
+	expect_exit((const char *const[]){"--access-file=/nonexistent/access.yaml", at_once, NULL}, 3,
 		    "/nonexistent/access.yaml");
 	close(f->listen_fd);
 	f->listen_fd = -1;
-	expect_exit((const char *const[]){"--access-file", f->access_file, NULL}, 3, "cannot get to the scheduler");
+	expect_exit((const char *const[]){"--access-file", f->access_file, at_once, NULL}, 3,
+		    "cannot get to the scheduler");
 	cr_assert(spool_is_gone(NULL));
+}
+
+/* Both are often started at once, by a script or a person: sched & sched-worker & */
+Test(worker_life, started_before_its_scheduler)
+{
+	struct proc *w;
+	char away[700];
+
+	snprintf(away, sizeof(away), "%s.away", f->access_file);
+	cr_assert_eq(rename(f->access_file, away), 0);
+	w = fake_worker(f, NULL);
+	proc_wait_log(w, "link not-connected", 0, PROC_DEADLINE_MS);
+	cr_assert_eq(rename(away, f->access_file), 0);
+	fake_accept(f);
+	end_gracefully(w);
 }
 
 Test(worker_life, refused)
