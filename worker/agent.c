@@ -266,6 +266,16 @@ static void on_paused(int is_paused, void *arg)
 	queue_pause(a->queue, is_paused);
 }
 
+/* The results went with it: nobody may count on them, nor on the port if it was a socket in there. */
+static void look_after_spool(struct agent *a)
+{
+	if (!spool_restore(&a->spool))
+		return;
+	log_warn("agent", "spool-removed", "dir=%s reason=\"somebody removed it; it is made again\"",
+		 log_quote(a->spool.dir));
+	link_rejoin(a->link, "the directory of results was removed");
+}
+
 static void on_heartbeat(struct msg_heartbeat *m, void *arg)
 {
 	struct agent *a = arg;
@@ -273,6 +283,7 @@ static void on_heartbeat(struct msg_heartbeat *m, void *arg)
 	uint64_t now = loop_now_us(a->loop);
 	struct usage u = measure(a);
 
+	look_after_spool(a);
 	/* a child that was not waited for takes its share with it: then there is no saying */
 	if (now > a->usage_at_us && u.cpu_us > a->usage_cpu_us && a->usage_at_us > 0)
 		m->cpu_percent = (u.cpu_us - a->usage_cpu_us) * 100 / (now - a->usage_at_us);

@@ -145,12 +145,18 @@ static void make_reachable(char address[ADDRESS_MAX], int scheduler_fd)
 	}
 }
 
+/* A socket in the spool goes when somebody removes the spool. */
+static int is_removed(const char *address)
+{
+	return is_unix(address) && access(address + strlen("unix://"), F_OK) != 0 && errno == ENOENT;
+}
+
 sc_err data_server_listen(struct data_server *d, int scheduler_fd, struct buf *error)
 {
 	char address[SPOOL_PATH_MAX + 32];
 	sc_err err;
 
-	if (d->address[0] != '\0')
+	if (d->address[0] != '\0' && !is_removed(d->address))
 		return SC_OK;
 	if (d->options->worker_data_listen[0] != '\0') {
 		snprintf(address, sizeof(address), "%s", d->options->worker_data_listen);

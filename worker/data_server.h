@@ -27,8 +27,9 @@ void data_server_free(struct data_server *d); /* closes its connections; NULL is
 void data_server_set_secret(struct data_server *d, const char *secret);
 
 /*
- * Listen, once: later calls do nothing.  scheduler_fd is the connection to the scheduler, from which the address is
- * taken unless worker.data-listen gives one.  Errors as server_listen(), with *error naming the address.
+ * Listen, once: later calls do nothing, unless a socket was removed meanwhile.  scheduler_fd is the connection to the
+ * scheduler, from which the address is taken unless worker.data-listen gives one.  Errors as server_listen(), with
+ * *error naming the address.
  */
 sc_err data_server_listen(struct data_server *d, int scheduler_fd, struct buf *error);
 

@@ -14,8 +14,9 @@
 #include "net/access.h"
 #include "net/handshake.h"
 
-#define FIRST_DELAY_US (100u * US_PER_MS)
-#define SOFTWARE       "sched-worker " SCHED_VERSION
+#define FIRST_DELAY_US	  (100u * US_PER_MS)
+#define START_PATIENCE_US (2000u * US_PER_MS)
+#define SOFTWARE	  "sched-worker " SCHED_VERSION
 
 /* How far the connection is.  Every step has to be taken within net.hello-timeout. */
 enum link_step { STEP_NONE, STEP_CONNECT, STEP_HELLO, STEP_REGISTER, STEP_LINKED, STEP_LEFT };
@@ -106,7 +107,10 @@ static uint64_t jittered(uint64_t delay_us)
 	return delay_us / 2 + delay_us / 2 * (r >> 8) / (UINT32_MAX >> 8);
 }
 
-/* No address worked.  A worker that was never let in gives up at once unless it was told to be patient. */
+/*
+ * No address worked.  A worker that was never let in gives up at once when it is refused, and soon when nobody is
+ * there: a scheduler that was started together with it may need a moment for its access file, a mistake is to be seen.
+ */
 static void round_failed(struct link *k)
 {
 	uint64_t patience_us = k->settings->options.worker_give_up_after;
@@ -114,7 +118,9 @@ static void round_failed(struct link *k)
 	int is_first = !k->has_registered;
 
 	k->step = STEP_NONE;
-	if (is_first && (patience_us == UINT64_MAX || k->refused != SC_OK)) {
+	if (is_first && patience_us == UINT64_MAX)
+		patience_us = START_PATIENCE_US;
+	if (is_first && k->refused != SC_OK) {
 		give_up(k);
 		return;
 	}
@@ -371,6 +377,12 @@ static void on_timer(void *arg)
 	case STEP_LEFT:
 		break;
 	}
+}
+
+void link_rejoin(struct link *k, const char *reason)
+{
+	if (k->step == STEP_LINKED)
+		conn_close(k->conn, SC_IO, reason);
 }
 
 void link_leave(struct link *k, const char *reason)

@@ -36,6 +36,9 @@ void link_free(struct link *k); /* NULL is fine */
 /* Begin to connect. */
 void link_start(struct link *k);
 
+/* Give the connection up and make another, if there is one: on_lost is called, what is here counts as lost. */
+void link_rejoin(struct link *k, const char *reason);
+
 /* Say goodbye and do not connect again.  on_lost is not called any more. */
 void link_leave(struct link *k, const char *reason);
 

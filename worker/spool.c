@@ -53,6 +53,11 @@ sc_err spool_init(struct spool *s, const char *parent, struct buf *error)
 	return SC_OK;
 }
 
+int spool_restore(const struct spool *s)
+{
+	return mkdir(s->dir, 0700) == 0;
+}
+
 void spool_path(struct spool *s, const char *kind, char out[SPOOL_PATH_MAX])
 {
 	snprintf(out, SPOOL_PATH_MAX, "%s/%s-%" PRIu64, s->dir, kind, ++s->last_number);

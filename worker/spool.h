@@ -24,6 +24,9 @@ struct spool {
 /* Make the directory.  parent may be "".  SC_INVALID, SC_DENIED with *error naming the directory. */
 sc_err spool_init(struct spool *s, const char *parent, struct buf *error);
 
+/* Make it again if somebody else removed it, as what tidies up /tmp may do: 1, with nothing in it now. */
+int spool_restore(const struct spool *s);
+
 /* A path nobody has had yet: DIR/KIND-NUMBER. */
 void spool_path(struct spool *s, const char *kind, char out[SPOOL_PATH_MAX]);
 

@@ -40,6 +40,11 @@ static sc_err add_amount(struct reader *r, const char *key, const char *name, co
 	return told(r, v->line, "", demand_amount(&r->demand, name, v->text, &why), &why);
 }
 
+static int is_of_labels(const char *name)
+{
+	return strcmp(name, "labels") == 0 || strcmp(name, "prefer") == 0;
+}
+
 /* {NAME: AMOUNT, ...}; cpus and memory only where they have no key of their own. */
 static sc_err read_amounts(struct reader *r, const char *key, const struct yaml_item *v, int all_names)
 {
@@ -53,6 +58,11 @@ static sc_err read_amounts(struct reader *r, const char *key, const struct yaml_
 		if (!all_names && (strcmp(name, "cpus") == 0 || strcmp(name, "memory") == 0))
 			return graph_error(r->g, v->keys[i]->line, r->error, "%s: %s is a key of its own: %s: %s", key,
 					   name, name, given != NULL ? given : "N");
+		if (all_names && (strcmp(name, "resources") == 0 || is_of_labels(name)))
+			return graph_error(r->g, v->keys[i]->line, r->error,
+					   "%s: %s; only amounts are expected, like {cpus: 8, gpu: 0.5}", key,
+					   is_of_labels(name) ? "labels are those of the task in all of them"
+							      : "resources are named at once, without `resources`");
 		err = add_amount(r, key, name, v->values[i]);
 	}
 	return err;

@@ -164,7 +164,7 @@ static void print_job(const struct ctl *c, const struct sc_job_row *r)
 	       tasks_in_all(r->counts));
 	for (unsigned i = 0; i < SC_TASK_STATES; i++)
 		if (r->counts[i] > 0)
-			printf("  %-8s %" PRIu64 "\n", sc_task_state_name(i), r->counts[i]);
+			printf(" %-9s %" PRIu64 "\n", sc_task_state_name(i), r->counts[i]);
 }
 
 static json_t *group_json(const struct sc_group_row *g)

@@ -67,7 +67,7 @@ static void explain_gap(const struct core *c, const struct worker *w, const stru
 			struct buf *out)
 {
 	const struct alternative *a = &cl->request->v[k];
-	char shown[2][32];
+	char shown[3][32];
 
 	for (uint32_t i = 0; i < a->n_required; i++) {
 		if (!worker_has_label(w, a->labels[i])) {
@@ -86,8 +86,9 @@ static void explain_gap(const struct core *c, const struct worker *w, const stru
 			return;
 		}
 		if (used + need > has) {
-			buf_printf(out, ": all of its %s=%s that are needed are in use", c->requests.names[r],
-				   shown[0]);
+			buf_printf(out, " has %s=%s of %s free, it needs %s", c->requests.names[r],
+				   amount_show(r, has > used ? has - used : 0, shown[1], sizeof(shown[1])), shown[0],
+				   amount_show(r, need, shown[2], sizeof(shown[2])));
 			return;
 		}
 	}
@@ -95,6 +96,8 @@ static void explain_gap(const struct core *c, const struct worker *w, const stru
 		buf_printf(out, " is kept free for a %s that comes first (%s of namespace '%s')",
 			   w->reserved->gang_size > 0 ? "gang" : "larger request", w->reserved->request->text,
 			   w->reserved->namespace->name);
+	else if (cl->gang_size > 0)
+		buf_append_str(out, " has room for one of them");
 	else
 		buf_append_str(out, " has room: it is given out in the next round");
 }

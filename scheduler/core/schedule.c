@@ -310,6 +310,15 @@ static uint64_t bytes_elsewhere(const struct holders *h, const struct worker *w)
 	return bytes;
 }
 
+/* What has to be brought to w before the task can begin there. */
+static uint64_t bytes_to_move(const struct core *c, const struct job *j, uint32_t task, const struct worker *w)
+{
+	struct holders h;
+
+	find_holders(c, j, task, &h);
+	return bytes_elsewhere(&h, w);
+}
+
 /*
  * Where it can begin first: at one of those that hold its inputs, which may queue it although they are busy when moving
  * the inputs would take longer, or at another with room.  Labels that are preferred come before that.  *moved is how
@@ -442,9 +451,12 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 		q->job->groups[q->job->tasks[ready_of_gang(q, 0)].group].called_back = 0;
 		for (uint32_t k = 0; k < n; k++) {
 			uint32_t task = ready_of_gang(q, 0);
+			uint64_t moved = bytes_to_move(p->c, q->job, task, chosen[k]);
 
-			if (give(p, chosen[k], q, task, x.alternative))
+			if (give(p, chosen[k], q, task, x.alternative)) {
+				q->job->groups[q->job->tasks[task].group].times.moved_bytes += moved;
 				continue;
+			}
 			gang_call_back(p->c, q->job, task); /* no memory: all of them another time */
 			break;
 		}

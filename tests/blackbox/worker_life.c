@@ -124,12 +124,30 @@ Test(worker_life, bad_usage_is_explained)
 
 Test(worker_life, no_scheduler)
 {
-	expect_exit((const char *const[]){"--access-file=/nonexistent/access.yaml", NULL}, 3,
+	static const char at_once[] = "--set=worker.give-up-after=0s";
+
+	expect_exit((const char *const[]){"--access-file=/nonexistent/access.yaml", at_once, NULL}, 3,
 		    "/nonexistent/access.yaml");
 	close(f->listen_fd);
 	f->listen_fd = -1;
-	expect_exit((const char *const[]){"--access-file", f->access_file, NULL}, 3, "cannot get to the scheduler");
+	expect_exit((const char *const[]){"--access-file", f->access_file, at_once, NULL}, 3,
+		    "cannot get to the scheduler");
 	cr_assert(spool_is_gone(NULL));
+}
+
+/* Both are often started at once, by a script or a person: sched & sched-worker & */
+Test(worker_life, started_before_its_scheduler)
+{
+	struct proc *w;
+	char away[700];
+
+	snprintf(away, sizeof(away), "%s.away", f->access_file);
+	cr_assert_eq(rename(f->access_file, away), 0);
+	w = fake_worker(f, NULL);
+	proc_wait_log(w, "link not-connected", 0, PROC_DEADLINE_MS);
+	cr_assert_eq(rename(away, f->access_file), 0);
+	fake_accept(f);
+	end_gracefully(w);
 }
 
 Test(worker_life, refused)
@@ -171,6 +189,33 @@ Test(worker_life, comes_back_without_its_tasks)
 	fake_wait_done(f, 1, 10);
 	cr_assert(strstr(proc_stderr(w), "warn link scheduler-lost") != NULL);
 	end_gracefully(w);
+}
+
+static int spool_is_there(const void *arg)
+{
+	(void)arg;
+	return count_entries("sched-worker-") == 1;
+}
+
+/* What tidies up /tmp may do that: the worker is of use again, and says that its results are lost. */
+Test(worker_life, makes_its_directory_again)
+{
+	static const char *const args[] = {"-c", "mv sched-worker-* away", NULL};
+	struct proc *w = fake_worker(f, NULL);
+	struct run r;
+
+	fake_accept(f);
+	r = run_program(&(struct proc_spec){.program = "sh", .args = args, .cwd = f->dir}, PROC_DEADLINE_MS);
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	run_free(&r);
+	cr_assert(holds_by(spool_is_there, NULL));
+	fake_accept(f);
+	fake_define_shell(f, 1, 1, "head -c 100000 /dev/zero");
+	fake_assign(f, 1, 0, 0, 1);
+	fake_wait_done(f, 1, 1);
+	cr_assert(strstr(proc_stderr(w), "warn agent spool-removed") != NULL);
+	end_gracefully(w);
+	cr_assert(spool_is_gone(NULL));
 }
 
 Test(worker_life, refused_when_it_comes_back_it_tries_again)

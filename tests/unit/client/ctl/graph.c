@@ -181,6 +181,8 @@ Test(graph, a_mistake_is_named_with_its_line)
 		{"tasks:\n  a: {run: x, labels: [a]}\n", "{KEY: VALUE, ...}"},
 		{"tasks:\n  a: {run: x, prefer: {a: 'x|y'}}\n", "without , and |"},
 		{"tasks:\n  a: {run: x, alternatives: {cpus: 1}}\n", "[{cpus: 8, ...}, ...]"},
+		{"tasks:\n  a: {run: x, alternatives: [{resources: {gpu: 1}}]}\n", "resources are named at once"},
+		{"tasks:\n  a: {run: x, alternatives: [{labels: {zone: a}}]}\n", "labels are those of the task"},
 		{"tasks:\n  a: {run: x, alternatives: [{a: 1}, {a: 2}, {a: 3}, {a: 4}]}\n", "at most 4 alternatives"},
 		{"tasks:\n  a: {run: x, gang: maybe}\n", "true or false"},
 		{"tasks:\n  a: {run: x, env: {'A=B': 1}}\n", "cannot be the name of a variable"},

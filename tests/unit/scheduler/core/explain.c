@@ -97,6 +97,7 @@ Test(explain, what_can_never_run)
 	world_worker(&w, "w2", "cpus=2");
 	gang = tasks_of(&w, 3, "cpus=4", GROUP_GANG);
 	says(&w, gang, 0, "can never start: 3 workers are needed, each for one task (cpus=4), 1 could take one");
+	says(&w, gang, 0, " has room for one of them");
 	cr_assert_eq(core_namespace_set(w.core, slice_of("default"), &l), SC_OK);
 	says(&w, gang, 0,
 	     "can never run so: 3 tasks that start together ask for cpus=4 each, and the quota of "
@@ -184,5 +185,25 @@ Test(explain, groups_count_runs_waits_and_what_was_moved)
 	cr_expect_eq(group_times_mean_run_us(t), 1000000);
 	world_round(&w, &n);
 	cr_expect_eq(j->groups[1].times.moved_bytes, 100, "one is where it runs");
+	world_fini(&w);
+}
+
+Test(explain, what_is_moved_for_a_gang_is_counted)
+{
+	struct group_spec g[] = {{.name = slice_of("in"), .n_tasks = 1},
+				 {.name = slice_of("out"), .n_tasks = 2, .flags = GROUP_ARRAY | GROUP_GANG}};
+	struct world w;
+	struct job *j;
+	size_t n;
+
+	world_init(&w);
+	world_worker(&w, "w1", "cpus=1");
+	world_worker(&w, "w2", "cpus=1");
+	j = world_submit(&w, g, 2, "0>1 0>2");
+	world_round(&w, &n);
+	world_done(&w, j->tasks[0].worker, j, 0, 100);
+	world_round(&w, &n);
+	cr_expect_eq(n, 2);
+	cr_expect_eq(j->groups[1].times.moved_bytes, 100, "one of the two is where it was made");
 	world_fini(&w);
 }
