@@ -133,7 +133,7 @@ static int memory_file(void)
 /* Every child gets an open file of its own, and so a position of its own, of the one copy. */
 static int open_bytes(struct exec_plan *p)
 {
-	struct blob b = {BLOB_MEMORY, p->stdin_bytes.n, (char *)p->stdin_bytes.p};
+	struct blob b = {.place = BLOB_MEMORY, .bytes = p->stdin_bytes.n, .at = (char *)p->stdin_bytes.p};
 	char path[40];
 
 	if (p->stdin_fd < 0) {

@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "worker/table.h"
 
@@ -122,6 +125,31 @@ static sc_err write_file(struct store *s, const char *p, size_t n, char **path)
 	return SC_OK;
 }
 
+/* 0 when it is not there. */
+static int64_t changed_ns(const char *path, uint64_t *bytes)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return 0;
+	*bytes = (uint64_t)st.st_size;
+	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static struct blob spool_blob(char *path, uint64_t bytes)
+{
+	uint64_t found;
+
+	return (struct blob){BLOB_FILE, bytes, path, changed_ns(path, &found)};
+}
+
+static int is_as_written(const struct blob *b)
+{
+	uint64_t bytes = 0;
+
+	return b->place != BLOB_FILE || (changed_ns(b->at, &bytes) == b->changed_ns && bytes == b->bytes);
+}
+
 ssize_t blob_read(const struct blob *b, uint64_t offset, void *out, size_t n)
 {
 	ssize_t got;
@@ -220,12 +248,13 @@ static int fits_in_memory(struct store *s, uint64_t n)
 sc_err result_take_buf(struct result *r, enum stream stream, struct buf *b)
 {
 	struct store *s = r->store;
-	struct blob new = {BLOB_MEMORY, b->len, NULL};
+	struct blob new = {.place = BLOB_MEMORY, .bytes = b->len};
 	sc_err err = buf_err(b);
 
 	if (err == SC_OK && b->len > 0 && !fits_in_memory(s, b->len)) {
-		new.place = BLOB_FILE;
 		err = write_file(s, (const char *)b->data, b->len, &new.at);
+		if (err == SC_OK)
+			new = spool_blob(new.at, b->len);
 		buf_fini(b);
 	} else if (err == SC_OK && b->len > 0) {
 		new.at = mem_realloc(b->data, b->len); /* smaller, never larger */
@@ -252,7 +281,8 @@ sc_err result_take_file(struct result *r, enum stream stream, enum blob_place pl
 		return SC_NOMEM;
 	}
 	blob_fini(r->store, &r->stream[stream]);
-	r->stream[stream] = (struct blob){place, bytes, copy};
+	r->stream[stream] = place == BLOB_FILE ? spool_blob(copy, bytes)
+					       : (struct blob){.place = place, .bytes = bytes, .at = copy};
 	return SC_OK;
 }
 
@@ -272,14 +302,16 @@ static void note_memory(struct store *s, struct entry *e)
 
 sc_err result_to_file(struct result *r, enum stream stream)
 {
-	struct blob *b = &r->stream[stream], new = {BLOB_FILE, b->bytes, NULL};
+	struct blob *b = &r->stream[stream], new;
+	char *path;
 	sc_err err;
 
 	if (b->place != BLOB_MEMORY)
 		return SC_OK;
-	err = write_file(r->store, b->at, (size_t)b->bytes, &new.at);
+	err = write_file(r->store, b->at, (size_t)b->bytes, &path);
 	if (err != SC_OK)
 		return err;
+	new = spool_blob(path, b->bytes);
 	blob_fini(r->store, b);
 	*b = new;
 	if (r->entry != NULL) {
@@ -433,6 +465,12 @@ fail:
 	return SC_NOMEM;
 }
 
+static void tell_gone(struct store *s, uint64_t job, uint32_t task)
+{
+	if (s->config.gone != NULL)
+		s->config.gone(job, task, s->config.arg);
+}
+
 /* Copies nobody uses at the moment go until the others are few enough. */
 static void evict_copies(struct store *s)
 {
@@ -445,8 +483,7 @@ static void evict_copies(struct store *s)
 		if (e->result->refs > 1)
 			continue;
 		forget(s, e);
-		if (s->config.gone != NULL)
-			s->config.gone(key.job, (uint32_t)key.task, s->config.arg);
+		tell_gone(s, key.job, (uint32_t)key.task);
 	}
 }
 
@@ -494,6 +531,13 @@ struct result *store_get(struct store *s, uint64_t job, uint32_t task)
 
 	if (e == NULL)
 		return NULL;
+	if (!is_as_written(&e->result->stream[STREAM_RESULT]) || !is_as_written(&e->result->stream[STREAM_STDERR])) {
+		log_warn("store", "damaged", "job=%" PRIu64 " task=%u reason=\"a file of the spool was written to\"",
+			 job, task);
+		forget(s, e);
+		tell_gone(s, job, task);
+		return NULL;
+	}
 	if (e->is_in_memory)
 		touch(&s->in_memory, e, 0);
 	if (e->origin == ORIGIN_COPY)
@@ -516,8 +560,7 @@ void store_drop_copy(struct store *s, uint64_t job, uint32_t task)
 	if (e == NULL || e->origin == ORIGIN_OWN)
 		return;
 	forget(s, e);
-	if (s->config.gone != NULL)
-		s->config.gone(job, task, s->config.arg);
+	tell_gone(s, job, task);
 }
 
 void store_drop_job(struct store *s, uint64_t job)

@@ -32,7 +32,8 @@ enum blob_place {
 struct blob {
 	enum blob_place place;
 	uint64_t bytes;
-	char *at; /* the bytes, or the path; owned */
+	char *at;	    /* the bytes, or the path; owned */
+	int64_t changed_ns; /* of a file in the spool: when it was last written to */
 };
 
 struct result {
@@ -54,7 +55,7 @@ struct store_config {
 	struct spool *spool;
 	uint64_t memory_bytes;				      /* for results in memory */
 	uint64_t copies_bytes;				      /* for copies, in memory and in the spool */
-	void (*gone)(uint64_t job, uint32_t task, void *arg); /* a copy had to go; may be NULL */
+	void (*gone)(uint64_t job, uint32_t task, void *arg); /* a copy had to go, or is damaged; may be NULL */
 	void *arg;
 };
 
@@ -103,7 +104,10 @@ void store_keep(struct store *s, uint64_t job, uint32_t task);
 /* Write what was not used for the longest time to files, about n bytes; how many were.  Stops at a full disk. */
 uint64_t store_spill(struct store *s, uint64_t n_bytes);
 
-/* Borrowed, NULL when it is not held. */
+/*
+ * Borrowed, NULL when it is not held.  A file in the spool that is not as it was written is of no use: then the result
+ * is dropped, and the owner of the store told.  (Tasks find their inputs as names of these files, and may write there.)
+ */
 struct result *store_get(struct store *s, uint64_t job, uint32_t task);
 
 void store_drop(struct store *s, uint64_t job, uint32_t task);

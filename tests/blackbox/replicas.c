@@ -126,7 +126,7 @@ Test(replicas, who_waits_for_a_drain_is_told_what_for)
 	c = cluster_start(&(struct cluster_spec){.n_workers = 1, .slots = 2});
 	mem_free(cluster_ctl_ok(c, "submit", "--wait", "--array", "0-2", "--", "echo", "kept", NULL));
 	mem_free(cluster_ctl_ok(c, "submit", "--", "sh", "-c", "while [ ! -e gate ]; do sleep 0.01; done", NULL));
-	cluster_until(c, "running  1", PROC_DEADLINE_MS, "job", "show", "last", NULL);
+	cluster_until(c, "running   1", PROC_DEADLINE_MS, "job", "show", "last", NULL);
 	people = cluster_ctl_start(c, "worker", "drain", "--wait", "w1", NULL);
 	program = cluster_ctl_start(c, "--json", "worker", "drain", "--wait", "w1", NULL);
 	proc_wait_log(people,

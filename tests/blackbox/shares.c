@@ -64,11 +64,11 @@ Test(shares, by_weight)
 	json_t *o;
 
 	mem_free(CTL("submit", "--array", "0-3", "--", "sh", "-c", "while test -e first; do sleep 0.01; done"));
-	cluster_until(c, "running  4", 20000, "job", "show", "last", NULL);
+	cluster_until(c, "running   4", 20000, "job", "show", "last", NULL);
 	mem_free(CTL("submit", "--namespace", "a", "--array", "0-9", "--", "sh", "-c", hold));
 	mem_free(CTL("submit", "--namespace", "b", "--array", "0-9", "--", "sh", "-c", hold));
 	remove(first);
-	cluster_until(c, "running  3", 20000, "job", "show", "last", NULL);
+	cluster_until(c, "running   3", 20000, "job", "show", "last", NULL);
 	o = parse(CTL("--json", "namespace", "list"));
 	cr_expect_eq(json_integer_value(field_of(o, "a", "running")), 1);
 	cr_expect_eq(json_integer_value(field_of(o, "b", "running")), 3);
@@ -87,7 +87,7 @@ Test(shares, quotas_are_told_and_changed)
 
 	mem_free(CTL("submit", "--namespace", "q", "--array", "0-2", "--", "sh", "-c",
 		     "while test -e gate; do sleep 0.01; done"));
-	cluster_until(c, "running  1", 20000, "job", "show", "last", NULL);
+	cluster_until(c, "running   1", 20000, "job", "show", "last", NULL);
 	contains(CTL("task", "explain", "last", "2"), "the quota of namespace 'q' is reached: 1 of its tasks");
 	contains(CTL("task", "explain", "last", "2"),
 		 "before it, of higher priority or older: 1 task of namespace 'q' (that ask for the same: 1)");
@@ -100,7 +100,7 @@ Test(shares, quotas_are_told_and_changed)
 	cr_expect_float_eq(json_real_value(field_of(o, "b", "weight")), 3.0, 1e-9);
 	json_decref(o);
 	contains(CTL("namespace", "set", "q", "--max-tasks", "none", "--max-cpus", "2"), "changed");
-	cluster_until(c, "running  2", 20000, "job", "show", "last", NULL);
+	cluster_until(c, "running   2", 20000, "job", "show", "last", NULL);
 	contains(CTL("task", "explain", "last", "2"), "take 2 cpus, max-cpus is 2");
 	contains(CTL("namespace", "list"), "MAX-CPUS");
 	remove(gate);

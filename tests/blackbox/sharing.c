@@ -131,3 +131,29 @@ Test(sharing, spools_in_different_directories_are_not_shared)
 	dir_remove(made);
 	mem_free(made);
 }
+
+/* At either worker: what a task has written into is made again for the next one, and not taken for the result. */
+Test(sharing, what_a_task_writes_into_its_input_is_nobodys_result)
+{
+	char *graph, *text, path[4200];
+
+	start(left, right);
+	graph = cluster_file(c, "graph.yaml",
+			     "name: graph\ntasks:\n"
+			     "  make:\n    resources: {left: 1}\n    run: \"head -c 300000 /dev/zero | tr '\\\\0' x\"\n"
+			     "  spoil:\n    inputs: [make]\n    resources: {right: 1}\n"
+			     "    run: \"echo spoilt >> $SCHED_INPUTS/make\"\n"
+			     "  here:\n    inputs: [make, spoil]\n    resources: {right: 1}\n    stdin: make\n"
+			     "    run: md5sum\n    output: here.txt\n"
+			     "  there:\n    inputs: [make, spoil]\n    resources: {left: 1}\n    stdin: make\n"
+			     "    run: md5sum\n    output: there.txt\n");
+	mem_free(cluster_ctl_ok(c, "run", "--no-progress", graph, NULL));
+	mem_free(graph);
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s.txt", c->dir, i == 0 ? "here" : "there");
+		text = file_read(path, NULL);
+		cr_assert_not_null(text);
+		expect_bytes(text);
+		mem_free(text);
+	}
+}

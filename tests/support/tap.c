@@ -64,10 +64,16 @@ static size_t may_pass(struct tap *t)
 
 static void count(struct tap *t, size_t n)
 {
+	pthread_mutex_lock(&t->lock);
+	t->passed += n;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void tell_if_reached(struct tap *t)
+{
 	int reached;
 
 	pthread_mutex_lock(&t->lock);
-	t->passed += n;
 	reached = t->passed >= t->limit;
 	pthread_mutex_unlock(&t->lock);
 	if (reached)
@@ -90,11 +96,16 @@ static int send_all(int fd, const uint8_t *p, size_t n)
 	return 1;
 }
 
-/* At most n bytes from one side to the other; how many, 0 at the end of either. */
-static size_t pass(struct tap *t, int from, int to, size_t n)
+/*
+ * At most n bytes from one side to the other; how many, 0 at the end of either.  Counted before they are there: who
+ * acts on them may set a limit, from which on is counted anew.
+ */
+static size_t pass(struct tap *t, int from, int to, size_t n, int is_counted)
 {
 	ssize_t got = recv(from, t->chunk, n, 0);
 
+	if (got > 0 && is_counted)
+		count(t, (size_t)got);
 	return got > 0 && send_all(to, t->chunk, (size_t)got) ? (size_t)got : 0;
 }
 
@@ -122,16 +133,14 @@ static void end_pair(struct tap *t, size_t i)
 static void serve(struct tap *t, size_t i, const struct pollfd fds[2])
 {
 	const struct pair *p = &t->pairs[i];
-	size_t may = may_pass(t), n;
+	size_t may = may_pass(t);
 	int is_over = 0;
 
 	if (fds[0].revents != 0)
-		is_over = pass(t, p->client, p->holder, CHUNK_BYTES) == 0;
+		is_over = pass(t, p->client, p->holder, CHUNK_BYTES, 0) == 0;
 	if (!is_over && fds[1].revents != 0 && may > 0) {
-		n = pass(t, p->holder, p->client, may);
-		is_over = n == 0;
-		if (n > 0)
-			count(t, n);
+		is_over = pass(t, p->holder, p->client, may, 1) == 0;
+		tell_if_reached(t);
 	}
 	if (is_over)
 		end_pair(t, i);

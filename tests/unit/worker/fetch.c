@@ -252,7 +252,7 @@ static char shared_path[SPOOL_PATH_MAX];
 /* A file of 3000 times c in the spool of a holder, and the answer that names it. */
 static struct msg_data_link make_shared(uint64_t request, char c)
 {
-	struct blob made = {BLOB_FILE, 3000, shared_path};
+	struct blob made = {.place = BLOB_FILE, .bytes = 3000, .at = shared_path};
 	struct msg_data_link m = {.request = request};
 	char bytes[3000];
 	struct buf error;

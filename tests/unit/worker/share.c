@@ -27,7 +27,7 @@ static void begin(void)
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	cr_assert_eq(write(fd, "hello", 5), 5);
 	close(fd);
-	blob = (struct blob){BLOB_FILE, 5, path};
+	blob = (struct blob){.place = BLOB_FILE, .bytes = 5, .at = path};
 	m = (struct msg_data_link){0};
 	cr_assert_eq(share_give(&giver, &blob, &m), SC_OK);
 	snprintf(name, sizeof(name), "%.*s", (int)m.name.n, m.name.p);
@@ -71,9 +71,12 @@ Test(share, gives_a_second_name)
 
 Test(share, gives_only_files_of_its_own_spool)
 {
-	struct blob foreign = {BLOB_FOREIGN, 5, path}, memory = {BLOB_MEMORY, 5, path}, longer = {BLOB_FILE, 6, path},
-		    outside = {BLOB_FILE, 5, "/etc/hostname"};
+	struct blob foreign = blob, memory = blob, longer = blob, outside = blob;
 
+	foreign.place = BLOB_FOREIGN;
+	memory.place = BLOB_MEMORY;
+	longer.bytes = 6;
+	outside.at = (char *)"/etc/hostname";
 	cr_assert_eq(share_give(&giver, &foreign, &m), SC_INVALID);
 	cr_assert_eq(share_give(&giver, &memory, &m), SC_INVALID);
 	cr_assert_eq(share_give(&giver, &longer, &m), SC_INVALID);

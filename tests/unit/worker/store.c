@@ -201,3 +201,30 @@ Test(store, survives_any_failed_allocation)
 	store_clear(s);
 	cr_assert_eq(store_totals(s)->memory_bytes, 0);
 }
+
+/* A task that was given a name of the file has written there. */
+Test(store, a_damaged_file_is_not_handed_out)
+{
+	struct store_config config = {.spool = &spool, .memory_bytes = 1000, .gone = on_gone};
+	struct result *r;
+	char path[SPOOL_PATH_MAX];
+	FILE *f;
+
+	store_free(s);
+	cr_assert_eq(store_new(&config, &s), SC_OK);
+	cr_assert_eq(result_new(s, &r), SC_OK);
+	spool_path(&spool, "output", path);
+	f = fopen(path, "we");
+	cr_assert_gt(fputs("hello", f), 0);
+	cr_assert_eq(fclose(f), 0);
+	cr_assert_eq(result_take_file(r, STREAM_RESULT, BLOB_FILE, path, 5), SC_OK);
+	cr_assert_eq(store_put(s, 1, 1, r), SC_OK);
+	cr_assert_not_null(store_get(s, 1, 1));
+	f = fopen(path, "ae");
+	cr_assert_gt(fputs("!", f), 0);
+	cr_assert_eq(fclose(f), 0);
+	cr_assert_null(store_get(s, 1, 1));
+	cr_assert_eq(n_gone, 1);
+	cr_assert_eq(gone[0], 1);
+	cr_assert_eq(store_totals(s)->held, 0);
+}
