@@ -30,6 +30,8 @@
 #include "worker/task_queue.h"
 #include "worker/usage.h"
 
+#define DISK_PAUSE_US (5 * (uint64_t)US_PER_S) /* after a task has found the disk full */
+
 struct agent {
 	const struct settings *settings;
 	char cookie[GUARD_COOKIE_HEX + 1];
@@ -311,6 +313,8 @@ static void on_turn(void *arg)
 	struct agent *a = arg;
 
 	mover_turn(a->mover);
+	if (queue_found_disk_full(a->queue))
+		pressure_disk_full(a->pressure);
 	queue_turn(a->queue);
 	if (a->ending && queue_running(a->queue) == 0)
 		loop_stop(a->loop);
@@ -395,6 +399,7 @@ static sc_err make_pressure(struct agent *a)
 		.pause_millionths = a->settings->options.worker_memory_pause,
 		.memory_bytes = memory_taken,
 		.running = tasks_running,
+		.disk_pause_us = DISK_PAUSE_US,
 		.paused = on_paused,
 		.arg = a,
 	};

@@ -17,7 +17,9 @@ struct pressure {
 	struct pressure_config config;
 	uint64_t spill_bytes, pause_bytes, resume_bytes;
 	struct deadline next;
-	int is_paused;
+	int is_paused;	       /* for either reason */
+	int is_over;	       /* memory: above the line */
+	uint64_t disk_full_us; /* when the disk was found full; 0: it is not known to be */
 };
 
 static void on_time(void *arg)
@@ -25,7 +27,8 @@ static void on_time(void *arg)
 	struct pressure *p = arg;
 
 	pressure_check(p);
-	deadline_set(p->deadlines, &p->next, loop_now_us(p->loop) + CHECK_US);
+	if (p->config.limit_bytes > 0 || p->disk_full_us != 0)
+		deadline_set(p->deadlines, &p->next, loop_now_us(p->loop) + CHECK_US);
 }
 
 static uint64_t share(uint64_t bytes, uint64_t millionths)
@@ -79,23 +82,49 @@ static uint64_t spill(struct pressure *p, uint64_t bytes)
 	return p->config.memory_bytes(p->config.arg);
 }
 
-void pressure_check(struct pressure *p)
+/* Whether too much memory is taken, after what can go to disk has. */
+static int is_short_of_memory(struct pressure *p)
 {
 	uint64_t bytes;
-	int is_stuck, pause;
+	int is_stuck, is_over;
 
 	if (p->config.limit_bytes == 0)
-		return;
+		return 0;
 	bytes = p->config.memory_bytes(p->config.arg);
 	if (bytes > p->spill_bytes)
 		bytes = spill(p, bytes);
 	/* What is left then is the agent itself: waiting would not make it less. */
 	is_stuck = p->config.running(p->config.arg) == 0 && store_totals(p->store)->memory_bytes == 0;
-	pause = !is_stuck && bytes > (p->is_paused ? p->resume_bytes : p->pause_bytes);
+	is_over = !is_stuck && bytes > (p->is_over ? p->resume_bytes : p->pause_bytes);
+	if (is_over != p->is_over)
+		log_info("memory", is_over ? "paused" : "resumed", "memory_bytes=%" PRIu64 " limit_bytes=%" PRIu64,
+			 bytes, p->config.limit_bytes);
+	return is_over;
+}
+
+void pressure_check(struct pressure *p)
+{
+	int pause;
+
+	if (p->disk_full_us != 0 && loop_now_us(p->loop) - p->disk_full_us >= p->config.disk_pause_us) {
+		p->disk_full_us = 0;
+		log_info("disk", "resumed", "reason=\"perhaps there is room now\"");
+	}
+	p->is_over = is_short_of_memory(p);
+	pause = p->is_over || p->disk_full_us != 0;
 	if (pause == p->is_paused)
 		return;
 	p->is_paused = pause;
-	log_info("memory", pause ? "paused" : "resumed", "memory_bytes=%" PRIu64 " limit_bytes=%" PRIu64, bytes,
-		 p->config.limit_bytes);
 	p->config.paused(pause, p->config.arg);
+}
+
+void pressure_disk_full(struct pressure *p)
+{
+	if (p->disk_full_us == 0)
+		log_warn("disk", "paused", "reason=\"it is full: nothing is started for %" PRIu64 " ms\"",
+			 p->config.disk_pause_us / US_PER_MS);
+	p->disk_full_us = loop_now_us(p->loop);
+	if (!deadline_is_set(&p->next))
+		deadline_set(p->deadlines, &p->next, p->disk_full_us + CHECK_US);
+	pressure_check(p);
 }

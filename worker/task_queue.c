@@ -1,6 +1,7 @@
 /* task_queue.c - see task_queue.h. */
 #include "worker/task_queue.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ struct task_queue {
 	unsigned inputs_lost; /* fetching tasks marked input_lost */
 	int is_paused;	      /* nothing is started */
 	struct deadline answer_time;
+	int found_disk_full;
 	int answers_due;       /* that time has come */
 	int answers_awaited;   /* a task may be waiting for one of those that are not told */
 	int answers_wait_long; /* the time that is set is the longer one */
@@ -76,6 +78,14 @@ void queue_set_executor(struct task_queue *q, unsigned kind, const struct execut
 {
 	q->executors[kind].ops = ops;
 	q->executors[kind].x = x;
+}
+
+int queue_found_disk_full(struct task_queue *q)
+{
+	int found = q->found_disk_full;
+
+	q->found_disk_full = 0;
+	return found;
 }
 
 uint64_t queue_running(const struct task_queue *q)
@@ -233,6 +243,8 @@ static void act_answer(struct task_queue *q, struct task *t, struct outcome *o)
 		result_unref(o->result);
 		o->result = NULL;
 	}
+	q->found_disk_full |=
+		(o->cause == FAIL_OUTPUT || o->cause == FAIL_SPAWN) && (o->status == ENOSPC || o->status == EDQUOT);
 	if (o->cause == 0)
 		answers_done(q->p.answers, t->group->job, (uint32_t)t->key.task, o);
 	else

@@ -62,6 +62,9 @@ void queue_input_settled(struct input *in, void *arg);
 /* The end of a turn: start what can be started, tell the scheduler. */
 void queue_turn(struct task_queue *q);
 
+/* Whether a task has failed since the last call because the disk is full. */
+int queue_found_disk_full(struct task_queue *q);
+
 uint64_t queue_running(const struct task_queue *q); /* tasks that have started and not ended */
 uint64_t queue_waiting(const struct task_queue *q); /* not started */
 
