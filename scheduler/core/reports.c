@@ -134,26 +134,39 @@ static void learn_mean(float *mean_us, uint64_t us)
 	*mean_us = *mean_us < 0.0f ? (float)us : *mean_us + MEAN_WEIGHT * ((float)us - *mean_us);
 }
 
+/* Consumers know of what is there by now: what is not is computed again if they need it, and what they do not, goes. */
+static void look_after(struct core *c, struct job *j, uint32_t task)
+{
+	if (!task_is_available(&j->tasks[task]) && j->tasks[task].n_needed > 0)
+		task_recompute(c, j, task);
+	release_if_unneeded(c, j, task);
+}
+
 /* It has succeeded, and others may have what it made. */
 static void publish(struct core *c, struct job *j, uint32_t task)
 {
 	if (task_is_available(&j->tasks[task]))
 		tell_consumers(c, j, task);
-	else if (j->tasks[task].n_needed > 0)
-		task_recompute(c, j, task);
-	release_if_unneeded(c, j, task);
+	look_after(c, j, task);
 }
 
-/* If it was the last of its gang, all are published; one whose result is lost takes the others with it again. */
+/*
+ * If it was the last of its gang, all are published.  One whose result is lost takes the others with it again: by then
+ * their consumers have to know of them, as they are told that these are gone.
+ */
 static void publish_gang(struct core *c, struct job *j, uint32_t task)
 {
 	const struct group *g = &j->groups[j->tasks[task].group];
+	uint32_t end = g->first_task + g->n_tasks;
 
 	if (!gang_is_whole(c, j, task) || j->in_start == NULL)
 		return;
-	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks; k++)
+	for (uint32_t k = g->first_task; k < end; k++)
+		if (task_is_available(&j->tasks[k]))
+			tell_consumers(c, j, k);
+	for (uint32_t k = g->first_task; k < end; k++)
 		if (j->tasks[k].state == TASK_DONE)
-			publish(c, j, k);
+			look_after(c, j, k);
 }
 
 /* A task that is called back has answered: whatever that was, its gang starts anew.  0: it is not. */

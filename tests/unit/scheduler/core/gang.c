@@ -281,3 +281,39 @@ Test(gang, half_a_start_is_none)
 	world_round(&w, &n);
 	cr_expect_eq(j->counts[TASK_ASSIGNED], 3);
 }
+
+/* The result of the last one is dropped for want of memory: all run again, and what takes from them waits for that. */
+Test(gang, no_memory_for_the_result_of_the_last)
+{
+	struct group_spec g[] = {
+		{.name = slice_of("g"), .n_tasks = 3, .index_step = 1, .flags = GROUP_ARRAY | GROUP_GANG},
+		{.name = slice_of("out"), .n_tasks = 2, .index_step = 1, .flags = GROUP_ARRAY}};
+	struct task_outcome o = {.result_bytes = 100, .elapsed_us = 1};
+	int was_lost = 0;
+
+	for (long at = 0; at < 10; at++) {
+		struct job *j;
+		sc_err err;
+		size_t n;
+
+		stop();
+		start();
+		j = world_submit(&w, g, 2, "0>3 1>4");
+		world_round(&w, &n);
+		done(j, 1);
+		done(j, 2);
+		mem_fail_nth(at);
+		err = core_task_done(w.core, j->tasks[0].worker, j, 0, &o, w.now_us);
+		mem_fail_nth(-1);
+		cr_assert_eq(err, SC_OK);
+		if (core_is_broken(w.core) || j->tasks[0].state == TASK_DONE)
+			continue;
+		was_lost = 1;
+		world_check(&w);
+		world_round(&w, &n);
+		for (uint32_t t = 0; t < 3; t++)
+			done(j, t);
+		cr_expect_eq(j->counts[TASK_READY], 2);
+	}
+	cr_expect(was_lost);
+}
