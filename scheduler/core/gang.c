@@ -82,7 +82,7 @@ int gang_run_again(struct core *c, struct job *j, uint32_t task)
 
 void gang_fail(struct core *c, struct job *j, uint32_t task)
 {
-	const struct group *g = gang_of(j, task);
+	struct group *g = gang_of(j, task);
 	char key[JOB_KEY_MAX], text[JOB_KEY_MAX + 64];
 
 	if (g == NULL)
@@ -97,6 +97,7 @@ void gang_fail(struct core *c, struct job *j, uint32_t task)
 		task_set_failure(j, k, FAIL_INPUT, 0, task, slice_of(text));
 		task_fail_one(c, j, k, EV_GANG_FAILED);
 	}
+	g->is_unsettled = 0;
 }
 
 int gang_is_whole(struct core *c, struct job *j, uint32_t task)

@@ -317,3 +317,37 @@ Test(gang, no_memory_for_the_result_of_the_last)
 	}
 	cr_expect(was_lost);
 }
+
+/* With one member its input is lost, and that cannot be made again: nothing is left to be settled. */
+Test(gang, fails_as_a_whole_while_it_goes_back)
+{
+	struct group_spec g[] = {{.name = slice_of("far"), .n_tasks = 1},
+				 {.name = slice_of("in"), .n_tasks = 1},
+				 {.name = slice_of("g"),
+				  .n_tasks = 3,
+				  .index_step = 1,
+				  .flags = GROUP_ARRAY | GROUP_GANG,
+				  .retries = 1}};
+	uint32_t lost, other;
+	struct job *j;
+	size_t n;
+
+	world_lose(&w, workers[3]);
+	j = world_submit(&w, g, 3, "0>1 1>2 1>3 1>4");
+	world_round(&w, &n);
+	world_done(&w, j->tasks[0].worker, j, 0, 10);
+	world_round(&w, &n);
+	world_done(&w, j->tasks[1].worker, j, 1, 10);
+	world_round(&w, &n);
+	lost = j->tasks[1].holder;
+	other = j->tasks[2].worker == lost ? 3 : 2;
+	done(j, other);
+	cr_assert_eq(core_result_want(w.core, j, 0, w.now_us), SC_OK);
+	world_round(&w, &n);
+	failed(j, 0);
+	cr_assert_eq(j->tasks[0].state, TASK_FAILED);
+	cr_assert_eq(j->tasks[1].state, TASK_DONE);
+	world_lose(&w, lost);
+	for (uint32_t t = 1; t <= 4; t++)
+		cr_expect_eq(j->tasks[t].state, TASK_FAILED, "%u", t);
+}
