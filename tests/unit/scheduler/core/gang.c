@@ -351,3 +351,23 @@ Test(gang, fails_as_a_whole_while_it_goes_back)
 	for (uint32_t t = 1; t <= 4; t++)
 		cr_expect_eq(j->tasks[t].state, TASK_FAILED, "%u", t);
 }
+
+/* No memory for the first of them: none starts in this round, and all do in the next. */
+Test(gang, no_start_is_tried_over_and_over_in_a_round)
+{
+	struct group_spec g = {.name = slice_of("g"),
+			       .n_tasks = 3,
+			       .index_step = 1,
+			       .flags = GROUP_ARRAY | GROUP_GANG,
+			       .request = slice_of("cpus=1")};
+	struct job *j = world_submit(&w, &g, 1, NULL);
+	size_t n;
+
+	mem_fail_nth(1); /* who is chosen; what the first has in flight */
+	core_schedule(w.core, w.now_us);
+	mem_fail_nth(-1);
+	cr_expect_eq(j->counts[TASK_READY], 3);
+	world_check(&w);
+	world_round(&w, &n);
+	cr_expect_eq(j->counts[TASK_ASSIGNED], 3);
+}
