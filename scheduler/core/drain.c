@@ -159,7 +159,7 @@ static int has_looked_at_all(const struct worker *w)
 	return w->n_looked >= w->held.n;
 }
 
-/* Some were dropped, or came, since it was looked last: what is where in its list is not what it was. */
+/* Some were dropped since it was looked last: what is where in its list is not what it was.  (What comes says so.) */
 static void notice_changes(struct worker *w)
 {
 	if (w->looked_n == w->held.n && w->looked_bytes == w->held_bytes)

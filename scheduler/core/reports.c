@@ -88,6 +88,7 @@ static void hold(struct core *c, struct worker *w, struct job *j, uint32_t task,
 	}
 	t->holder = w->number;
 	w->held_bytes += o->result_bytes + o->stderr_bytes;
+	w->n_looked = 0; /* as it drains: by their number and size alone this one may not be noticed */
 }
 
 /* The answer to a task that was cancelled meanwhile: whatever it produced is not wanted. */
