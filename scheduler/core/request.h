@@ -111,6 +111,8 @@ struct request_class {
 	/* Whether there are workers that can run it (unmet.c), and as of when that is known. */
 	uint64_t met_stamp;
 	uint8_t is_met;
+	char *unmet_why;	 /* in words, if it is not and somebody has asked why; owned */
+	const char *unmet_until; /* what has to come */
 	UT_hash_handle hh;
 };
 
