@@ -481,9 +481,9 @@ static void recompute_needed(struct core *c, const struct task_list *l)
 }
 
 /* Nothing that was decided for it may reach a new worker that gets its number. */
-static void void_actions(struct core *c, uint32_t worker)
+static void void_actions(struct core *c, uint32_t worker, size_t from)
 {
-	for (size_t i = 0; i < c->n_actions; i++)
+	for (size_t i = from; i < c->n_actions; i++)
 		if (c->actions[i].worker == worker)
 			c->actions[i].worker = NO_WORKER;
 }
@@ -491,10 +491,11 @@ static void void_actions(struct core *c, uint32_t worker)
 void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 {
 	struct worker *w = core_worker(c, number);
+	size_t n_before = c->n_actions;
 
 	if (w == NULL)
 		return;
-	void_actions(c, number);
+	void_actions(c, number, 0);
 	HASH_DELETE(hh, c->workers_by_name, w);
 	c->workers[number] = NULL;
 	c->n_workers--;
@@ -513,5 +514,6 @@ void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 		job_update(c, w->in_flight.v[i].job, now_us);
 	for (size_t i = 0; i < w->held.n; i++) /* recomputing may have failed at once, for want of an input */
 		job_update(c, w->held.v[i].job, now_us);
+	void_actions(c, number, n_before); /* what failed with a task it had may have been there as well */
 	worker_free(w);
 }

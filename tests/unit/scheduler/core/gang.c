@@ -371,3 +371,54 @@ Test(gang, no_start_is_tried_over_and_over_in_a_round)
 	world_round(&w, &n);
 	cr_expect_eq(j->counts[TASK_ASSIGNED], 3);
 }
+
+static void run_input_at(struct job *j, uint32_t worker)
+{
+	size_t n;
+
+	world_round(&w, &n);
+	core_actions_done(w.core);
+	cr_assert_eq(j->tasks[0].worker, worker);
+	cr_assert_eq(core_task_started(w.core, worker, j, 0), SC_OK);
+}
+
+/* With a worker go the input of a gang, which fails for that, and a member that was called back. */
+Test(gang, a_worker_that_is_lost_is_told_nothing)
+{
+	static const char input[] = "cpus=1,label:big=1";
+	struct group_spec g[] = {{.name = slice_of("in"), .n_tasks = 1, .request = slice_of(input)},
+				 {.name = slice_of("g"),
+				  .n_tasks = 2,
+				  .index_step = 1,
+				  .flags = GROUP_ARRAY | GROUP_GANG,
+				  .request = slice_of("gpu=1")}};
+	struct group_spec other = {.name = slice_of("other"), .n_tasks = 1, .request = slice_of("disk=1")};
+	struct job *o = world_submit(&w, &other, 1, NULL), *j = world_submit(&w, g, 2, "0>1 0>2");
+	uint32_t at, had;
+	size_t n;
+
+	for (int i = 0; i < 2; i++) {
+		at = world_labelled(&w, "small", "cpus=1", "big=1", 0);
+		run_input_at(j, at);
+		world_lose(&w, at);
+	}
+	had = world_labelled(&w, "small", "cpus=1", "big=1", 0);
+	run_input_at(j, had);
+	world_done(&w, had, j, 0, 10);
+	world_worker(&w, "gpu", "gpu=1");
+	at = world_labelled(&w, "large", "cpus=1,gpu=1,disk=1", "big=1", 0);
+	world_round(&w, &n);
+	cr_assert_eq(j->counts[TASK_ASSIGNED], 2);
+	cr_assert_eq(o->counts[TASK_ASSIGNED], 1);
+	world_lose(&w, had);
+	run_input_at(j, at);
+	world_done(&w, at, o, 0, 0); /* so the input comes first among what it has */
+	for (uint32_t t = 1; t <= 2; t++)
+		if (j->tasks[t].worker != at)
+			cr_assert_eq(core_inputs_missing(w.core, j->tasks[t].worker, j, t, &(uint32_t){0}, &had, 1,
+							 w.now_us),
+				     SC_OK);
+	cr_assert_eq(j->counts[TASK_ASSIGNED], 1);
+	world_lose(&w, at);
+	cr_expect_eq(j->counts[TASK_FAILED], 3);
+}
