@@ -33,7 +33,7 @@ void gang_withdraw(struct core *c, struct job *j, uint32_t task)
 	task_event(c, j, task, EV_GANG_ANEW);
 	t->result_bytes = 0;
 	t->n_missing = 0;
-	job_task_detail_clear(j, task);
+	job_task_detail_settle(j, task);
 }
 
 void gang_call_back(struct core *c, struct job *j, uint32_t task)
@@ -110,6 +110,8 @@ int gang_is_whole(struct core *c, struct job *j, uint32_t task)
 			return 0;
 	for (uint32_t k = g->first_task; k < end; k++) {
 		j->tasks[k].withheld = 0;
+		if (j->tasks[k].detail != NULL)
+			j->tasks[k].detail->failures = 0;
 		if (job_awaits(j, k))
 			core_act(c, ACTION_TASK_ENDED, NO_WORKER, j, k);
 	}

@@ -200,7 +200,7 @@ sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t t
 	learn_mean(&g->mean_us, o->elapsed_us);
 	group_times_ran(&g->times, o->elapsed_us);
 	if (j->tasks[task].detail != NULL)
-		job_task_detail_clear(j, task);
+		job_task_detail_settle(j, task);
 	j->tasks[task].withheld = g->class->gang_size > 0;
 	task_event(c, j, task, EV_DONE);
 	hold(c, w, j, task, o);

@@ -422,3 +422,20 @@ Test(gang, a_worker_that_is_lost_is_told_nothing)
 	world_lose(&w, at);
 	cr_expect_eq(j->counts[TASK_FAILED], 3);
 }
+
+/* One fails where the other had succeeded, in turn: each has so many tries, however often the other undoes one. */
+Test(gang, tries_do_not_come_back_with_a_success_that_counts_for_nothing)
+{
+	struct job *j = gang_between(1);
+	unsigned starts = 1;
+
+	for (; j->counts[TASK_FAILED] == 0 && starts < 20; starts++) {
+		done(j, 1 + starts % 2);
+		failed(j, 2 - starts % 2);
+		if (j->counts[TASK_FAILED] > 0)
+			break;
+		stopped(j, 3);
+		starts_anew(j);
+	}
+	cr_expect_eq(starts, 3, "%u", starts);
+}
