@@ -460,6 +460,13 @@ static void fetch(struct sim *s, struct sim_worker *w, uint64_t job, uint32_t ta
 		if (is_copy)
 			return;
 		s->counts->faults++;
+		if (own != NULL && own->is_copy) {
+			take_out(&w->held, own);
+		} else if (own != NULL) {
+			m.kind = SAY_ADDED;
+			m.result_bytes = own->result_bytes;
+			m.stderr_bytes = own->stderr_bytes;
+		}
 	}
 	push(s, &w->out, m);
 }

@@ -152,6 +152,26 @@ static sc_err keep(struct mover *m, struct move *v)
 	return store_put_copy(m->store, v->job->id, v->in[0].number, r, 1);
 }
 
+/*
+ * It could not be had, at least not with its standard error.  What is said to be gone has to be: a copy that came as an
+ * input goes, and the store's owner tells.  What has become our own meanwhile stays, and that is said.
+ */
+static void give_up(struct mover *m, const struct move *v)
+{
+	uint32_t task = v->in[0].number;
+	const struct result *r;
+
+	if (store_get(m->store, v->job->id, task) == NULL) {
+		answers_copy_dropped(m->answers, v->job, task);
+		return;
+	}
+	store_drop_copy(m->store, v->job->id, task);
+	r = store_get(m->store, v->job->id, task);
+	if (r != NULL)
+		answers_copy_added(m->answers, v->job, task, r->stream[STREAM_RESULT].bytes,
+				   r->stream[STREAM_STDERR].bytes);
+}
+
 void mover_turn(struct mover *m)
 {
 	struct move *v = LIST_FIRST(&m->moves), *next;
@@ -161,7 +181,7 @@ void mover_turn(struct mover *m)
 		if (v->n_coming > 0)
 			continue;
 		if (v->failed || keep(m, v) != SC_OK)
-			answers_copy_dropped(m->answers, v->job, v->in[0].number);
+			give_up(m, v);
 		else
 			answers_copy_added(m->answers, v->job, v->in[0].number, v->in[STREAM_RESULT].bytes,
 					   v->in[STREAM_STDERR].bytes);

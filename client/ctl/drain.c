@@ -12,7 +12,9 @@
 #include "client/ctl/ctl.h"
 #include "client/ctl/json.h"
 
-#define LOOK_EVERY_NS (50L * 1000 * 1000)
+#define LOOK_LEAST_US (50 * US_PER_MS)
+#define LOOK_MOST_US  (2 * US_PER_S)
+#define LOOK_SHARE    20u /* of the time: all workers are listed, and to list ten thousand is work for the scheduler */
 #define LINE_EVERY_US US_PER_S
 
 struct drain {
@@ -100,14 +102,17 @@ static void say(struct drain *d, uint64_t now_us)
 
 static sc_err wait_until_drained(struct drain *d)
 {
-	struct timespec pause = {0, LOOK_EVERY_NS};
-	sc_err err;
+	for (;;) {
+		uint64_t begun_us = clock_monotonic_us(), pause_us;
+		sc_err err = look(d);
 
-	while ((err = look(d)) == SC_OK && d->is_there && d->is_draining && !d->is_drained) {
+		if (err != SC_OK || !d->is_there || !d->is_draining || d->is_drained)
+			return err;
 		say(d, clock_monotonic_us());
-		nanosleep(&pause, NULL);
+		pause_us = LOOK_SHARE * (clock_monotonic_us() - begun_us);
+		pause_us = pause_us < LOOK_LEAST_US ? LOOK_LEAST_US : pause_us > LOOK_MOST_US ? LOOK_MOST_US : pause_us;
+		nanosleep(&(struct timespec){(time_t)(pause_us / US_PER_S), (long)(pause_us % US_PER_S) * 1000}, NULL);
 	}
-	return err;
 }
 
 static int tell(struct ctl *c, const char *name, const char *what)

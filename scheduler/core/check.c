@@ -414,6 +414,16 @@ int core_check_foremost(const struct namespace *n, uint64_t pass)
 	return best == n->foremost;
 }
 
+/* What is decided is for workers that are there: the number of one that is lost is given to another. */
+static sc_err check_actions(const struct core *c, struct buf *error)
+{
+	for (size_t i = 0; i < c->n_actions; i++)
+		if (c->actions[i].worker != NO_WORKER && core_worker(c, c->actions[i].worker) == NULL)
+			WRONG("an action of kind %d is for worker %u, which is lost", (int)c->actions[i].kind,
+			      c->actions[i].worker);
+	return SC_OK;
+}
+
 sc_err core_check(const struct core *c, struct buf *error)
 {
 	uint64_t *ready = mem_calloc(c->requests.n_classes, sizeof(*ready)), n_tasks = 0;
@@ -443,6 +453,8 @@ sc_err core_check(const struct core *c, struct buf *error)
 	mem_free(ready);
 	if (err == SC_OK)
 		err = check_ready(c, error);
+	if (err == SC_OK)
+		err = check_actions(c, error);
 	if (err == SC_OK)
 		err = check_users(c, error);
 	if (err == SC_OK)

@@ -159,7 +159,7 @@ static int has_looked_at_all(const struct worker *w)
 	return w->n_looked >= w->held.n;
 }
 
-/* Some were dropped, or came, since it was looked last: what is where in its list is not what it was. */
+/* Some were dropped since it was looked last: what is where in its list is not what it was.  (What comes says so.) */
 static void notice_changes(struct worker *w)
 {
 	if (w->looked_n == w->held.n && w->looked_bytes == w->held_bytes)
@@ -172,6 +172,8 @@ static void notice_changes(struct worker *w)
 /* On with the look at its outputs, from where it was left. */
 static void move_outputs(struct core *c, struct worker *w)
 {
+	const struct job *hopeless = NULL; /* nobody may take what is of its namespace */
+
 	notice_changes(w);
 	for (uint32_t n = 0; n < LOOKED_AT && w->held.n > 0 && may_move(c, w) && !has_looked_at_all(w); n++) {
 		struct task_ref r;
@@ -189,7 +191,11 @@ static void move_outputs(struct core *c, struct worker *w)
 			notice_changes(w);
 			continue;
 		}
-		begun = begin_move(c, w, r.job, r.task);
+		begun = NO_TARGET;
+		if (hopeless == NULL || strcmp(r.job->namespace, hopeless->namespace) != 0)
+			begun = begin_move(c, w, r.job, r.task);
+		if (begun == NO_TARGET)
+			hopeless = r.job;
 		if (begun == NO_MEMORY) {
 			w->move_after_us = c->now_us + FIRST_PAUSE_US;
 			break;

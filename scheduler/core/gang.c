@@ -33,7 +33,7 @@ void gang_withdraw(struct core *c, struct job *j, uint32_t task)
 	task_event(c, j, task, EV_GANG_ANEW);
 	t->result_bytes = 0;
 	t->n_missing = 0;
-	job_task_detail_clear(j, task);
+	job_task_detail_settle(j, task);
 }
 
 void gang_call_back(struct core *c, struct job *j, uint32_t task)
@@ -82,7 +82,7 @@ int gang_run_again(struct core *c, struct job *j, uint32_t task)
 
 void gang_fail(struct core *c, struct job *j, uint32_t task)
 {
-	const struct group *g = gang_of(j, task);
+	struct group *g = gang_of(j, task);
 	char key[JOB_KEY_MAX], text[JOB_KEY_MAX + 64];
 
 	if (g == NULL)
@@ -97,6 +97,7 @@ void gang_fail(struct core *c, struct job *j, uint32_t task)
 		task_set_failure(j, k, FAIL_INPUT, 0, task, slice_of(text));
 		task_fail_one(c, j, k, EV_GANG_FAILED);
 	}
+	g->is_unsettled = 0;
 }
 
 int gang_is_whole(struct core *c, struct job *j, uint32_t task)
@@ -109,6 +110,8 @@ int gang_is_whole(struct core *c, struct job *j, uint32_t task)
 			return 0;
 	for (uint32_t k = g->first_task; k < end; k++) {
 		j->tasks[k].withheld = 0;
+		if (j->tasks[k].detail != NULL)
+			j->tasks[k].detail->failures = 0;
 		if (job_awaits(j, k))
 			core_act(c, ACTION_TASK_ENDED, NO_WORKER, j, k);
 	}

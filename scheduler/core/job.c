@@ -667,3 +667,16 @@ void job_task_detail_clear(struct job *j, uint32_t task)
 	detail_free(j->tasks[task].detail);
 	j->tasks[task].detail = NULL;
 }
+
+void job_task_detail_settle(struct job *j, uint32_t task)
+{
+	struct task_detail *d = j->tasks[task].detail;
+
+	if (d == NULL || d->failures == 0 || j->groups[j->tasks[task].group].class->gang_size == 0) {
+		job_task_detail_clear(j, task);
+		return;
+	}
+	job_set_stderr_tail(j, task, (struct slice){NULL, 0});
+	mem_free(d->text);
+	*d = (struct task_detail){.failures = d->failures};
+}

@@ -278,6 +278,8 @@ static inline const char *job_ran_on(const struct job *j, uint32_t task)
 /* The detail of a task, made if it has none; NULL when out of memory. */
 struct task_detail *job_task_detail(struct job *j, uint32_t task);
 void job_task_detail_clear(struct job *j, uint32_t task);
+/* Of one that has succeeded.  How often it failed before is remembered if it may have to run again with its gang. */
+void job_task_detail_settle(struct job *j, uint32_t task);
 /* Keep the end of a task's standard error, instead of what was kept before, if there is room for it. */
 void job_set_stderr_tail(struct job *j, uint32_t task, struct slice tail);
 

@@ -130,10 +130,16 @@ uint32_t ready_of_gang(const struct run_queue *q, uint32_t n)
 	return UINT32_MAX;
 }
 
-/* None waits, and none is still out from an earlier start. */
+/*
+ * None waits, and none is still out from an earlier start.  Asked whenever one becomes ready, in the order of their
+ * numbers or the other way round: so the last and the first are looked at before the others.
+ */
 int ready_gang_is_complete(const struct run_queue *q)
 {
-	return ready_gang_size(q) == q->gang->n_tasks;
+	const struct task *first = &q->job->tasks[q->gang->first_task];
+	uint32_t n = q->gang->n_tasks;
+
+	return first[n - 1].state == TASK_READY && first->state == TASK_READY && ready_gang_size(q) == n;
 }
 
 static sc_err push_gang(struct run_queue *q)

@@ -111,6 +111,7 @@ static sc_err become_first(struct core *c, struct replica *r)
 		t->detail->stderr_bytes = 0; /* went with the one that was the first holder */
 	t->holder = w->number;
 	w->held_bytes += task_held_bytes(t);
+	w->n_looked = 0;
 	core_act(c, ACTION_KEEP, w->number, j, task);
 	replica_remove(c, r);
 	return SC_OK;

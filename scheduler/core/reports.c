@@ -88,6 +88,7 @@ static void hold(struct core *c, struct worker *w, struct job *j, uint32_t task,
 	}
 	t->holder = w->number;
 	w->held_bytes += o->result_bytes + o->stderr_bytes;
+	w->n_looked = 0; /* as it drains: by their number and size alone this one may not be noticed */
 }
 
 /* The answer to a task that was cancelled meanwhile: whatever it produced is not wanted. */
@@ -134,26 +135,39 @@ static void learn_mean(float *mean_us, uint64_t us)
 	*mean_us = *mean_us < 0.0f ? (float)us : *mean_us + MEAN_WEIGHT * ((float)us - *mean_us);
 }
 
+/* Consumers know of what is there by now: what is not is computed again if they need it, and what they do not, goes. */
+static void look_after(struct core *c, struct job *j, uint32_t task)
+{
+	if (!task_is_available(&j->tasks[task]) && j->tasks[task].n_needed > 0)
+		task_recompute(c, j, task);
+	release_if_unneeded(c, j, task);
+}
+
 /* It has succeeded, and others may have what it made. */
 static void publish(struct core *c, struct job *j, uint32_t task)
 {
 	if (task_is_available(&j->tasks[task]))
 		tell_consumers(c, j, task);
-	else if (j->tasks[task].n_needed > 0)
-		task_recompute(c, j, task);
-	release_if_unneeded(c, j, task);
+	look_after(c, j, task);
 }
 
-/* If it was the last of its gang, all are published; one whose result is lost takes the others with it again. */
+/*
+ * If it was the last of its gang, all are published.  One whose result is lost takes the others with it again: by then
+ * their consumers have to know of them, as they are told that these are gone.
+ */
 static void publish_gang(struct core *c, struct job *j, uint32_t task)
 {
 	const struct group *g = &j->groups[j->tasks[task].group];
+	uint32_t end = g->first_task + g->n_tasks;
 
 	if (!gang_is_whole(c, j, task) || j->in_start == NULL)
 		return;
-	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks; k++)
+	for (uint32_t k = g->first_task; k < end; k++)
+		if (task_is_available(&j->tasks[k]))
+			tell_consumers(c, j, k);
+	for (uint32_t k = g->first_task; k < end; k++)
 		if (j->tasks[k].state == TASK_DONE)
-			publish(c, j, k);
+			look_after(c, j, k);
 }
 
 /* A task that is called back has answered: whatever that was, its gang starts anew.  0: it is not. */
@@ -186,7 +200,7 @@ sc_err core_task_done(struct core *c, uint32_t worker, struct job *j, uint32_t t
 	learn_mean(&g->mean_us, o->elapsed_us);
 	group_times_ran(&g->times, o->elapsed_us);
 	if (j->tasks[task].detail != NULL)
-		job_task_detail_clear(j, task);
+		job_task_detail_settle(j, task);
 	j->tasks[task].withheld = g->class->gang_size > 0;
 	task_event(c, j, task, EV_DONE);
 	hold(c, w, j, task, o);
@@ -467,9 +481,9 @@ static void recompute_needed(struct core *c, const struct task_list *l)
 }
 
 /* Nothing that was decided for it may reach a new worker that gets its number. */
-static void void_actions(struct core *c, uint32_t worker)
+static void void_actions(struct core *c, uint32_t worker, size_t from)
 {
-	for (size_t i = 0; i < c->n_actions; i++)
+	for (size_t i = from; i < c->n_actions; i++)
 		if (c->actions[i].worker == worker)
 			c->actions[i].worker = NO_WORKER;
 }
@@ -477,10 +491,11 @@ static void void_actions(struct core *c, uint32_t worker)
 void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 {
 	struct worker *w = core_worker(c, number);
+	size_t n_before = c->n_actions;
 
 	if (w == NULL)
 		return;
-	void_actions(c, number);
+	void_actions(c, number, 0);
 	HASH_DELETE(hh, c->workers_by_name, w);
 	c->workers[number] = NULL;
 	c->n_workers--;
@@ -499,5 +514,6 @@ void core_worker_lost(struct core *c, uint32_t number, uint64_t now_us)
 		job_update(c, w->in_flight.v[i].job, now_us);
 	for (size_t i = 0; i < w->held.n; i++) /* recomputing may have failed at once, for want of an input */
 		job_update(c, w->held.v[i].job, now_us);
+	void_actions(c, number, n_before); /* what failed with a task it had may have been there as well */
 	worker_free(w);
 }

@@ -31,6 +31,7 @@ static void class_free(struct request_class *c)
 	request_drop(c->home, c->request);
 	namespace_drop(c->namespace);
 	mem_free(c->heap);
+	mem_free(c->unmet_why);
 	mem_free(c);
 }
 

@@ -103,6 +103,7 @@ struct request_class {
 	/* Of the scheduling round (schedule.c). */
 	uint64_t blocked_pass;	/* the last in which no worker had room */
 	uint64_t probing_round; /* the last in which its next task had to wait for others of its group (probe.c) */
+	uint64_t starved_round; /* the last in which there was no memory to give out its next task */
 	uint8_t blocked_ways;	/* bits: after the last round no worker had room for this alternative */
 	uint32_t blocked_gang;	/* of so many tasks, if it is of gangs */
 	uint64_t blocked_us;	/* since when it was never served though there were workers that could; 0: it was */
@@ -110,6 +111,8 @@ struct request_class {
 	/* Whether there are workers that can run it (unmet.c), and as of when that is known. */
 	uint64_t met_stamp;
 	uint8_t is_met;
+	char *unmet_why;	 /* in words, if it is not and somebody has asked why; owned */
+	const char *unmet_until; /* what has to come */
 	UT_hash_handle hh;
 };
 

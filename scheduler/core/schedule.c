@@ -45,6 +45,7 @@ struct pass {
 	struct request_class *reserving; /* the gang that may reserve in this round */
 	struct worker *last;		 /* who was given a task with inputs last in this pass; or NULL */
 	const struct namespace *rival;	 /* whose turn comes after the one that is served; or NULL */
+	int no_memory;			 /* something stayed ready for want of that: the next turn tries again */
 };
 
 /* ---- room ------------------------------------------------------------------------------------------------------- */
@@ -194,8 +195,10 @@ static int give(struct pass *p, struct worker *w, struct run_queue *q, uint32_t 
 	struct job *j = q->job;
 	struct task *t = &j->tasks[task];
 
-	if (task_list_add(&w->in_flight, j, task) != SC_OK)
+	if (task_list_add(&w->in_flight, j, task) != SC_OK) {
+		p->no_memory = 1;
 		return 0;
+	}
 	if (q->gang == NULL)
 		ready_pop(q);
 	task_event(p->c, j, task, EV_ASSIGN);
@@ -437,8 +440,10 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 		return SERVED_BLOCKED;
 	x.class->blocked_ways = 0;
 	chosen = mem_malloc(n * sizeof(struct worker *));
-	if (chosen == NULL)
+	if (chosen == NULL) {
+		p->no_memory = 1;
 		return SERVED_BLOCKED;
+	}
 	for (; x.alternative < n_ways && served == SERVED_BLOCKED; x.alternative++) {
 		if (namespace_room(x.class, x.alternative) < n)
 			continue;
@@ -457,7 +462,11 @@ static enum served serve_gang(struct pass *p, struct run_queue *q)
 				q->job->groups[q->job->tasks[task].group].times.moved_bytes += moved;
 				continue;
 			}
-			gang_call_back(p->c, q->job, task); /* no memory: all of them another time */
+			if (k == 0) { /* no memory: in this round there may be none at all */
+				mem_free(chosen);
+				return SERVED_BLOCKED;
+			}
+			gang_call_back(p->c, q->job, task); /* all of them another time */
 			break;
 		}
 		x.class->front = x.class->n_ready > 0 ? ready_top(x.class) : NULL;
@@ -492,8 +501,10 @@ static enum served deal(struct pass *p, const struct wish *x, struct worker *w, 
 	struct run_queue *q = cl->front, *first = q;
 
 	for (uint64_t i = 0; i < n; i++) {
-		if (!give(p, w, q, ready_peek(q), x->alternative))
+		if (!give(p, w, q, ready_peek(q), x->alternative)) {
+			cl->starved_round = p->c->n_rounds;
 			return SERVED_BLOCKED;
+		}
 		q = cl->front = ready_top(cl);
 		if (q == NULL)
 			return SERVED_ALL;
@@ -676,7 +687,8 @@ static void note_blocked(struct core *c)
 
 	TAILQ_FOREACH (n, &c->requests.namespaces.active, active_link) {
 		TAILQ_FOREACH (cl, &n->classes, ready_link) {
-			if (ready_top(cl) == NULL || cl->probing_round == c->n_rounds)
+			if (ready_top(cl) == NULL || cl->probing_round == c->n_rounds ||
+			    cl->starved_round == c->n_rounds)
 				cl->blocked_ways = 0;
 			else if (cl->gang_size == 0)
 				cl->blocked_ways = blocked_ways(cl);
@@ -721,7 +733,7 @@ static void run_round(struct core *c, struct pass *p)
 		run_pass(p);
 	}
 	note_blocked(c);
-	c->round_stamp = c->stamp;
+	c->round_stamp = p->no_memory ? c->stamp - 1 : c->stamp;
 }
 
 void core_schedule(struct core *c, uint64_t now_us)

@@ -201,7 +201,7 @@ static void note_first_failure(struct job *j, uint32_t task)
 /* The others of a gang one of whose members has just failed for want of an input share in that. */
 static void fail_gang_of_consumer(struct core *c, struct job *j, uint32_t task)
 {
-	const struct group *g = &j->groups[j->tasks[task].group];
+	struct group *g = &j->groups[j->tasks[task].group];
 
 	for (uint32_t k = g->first_task; k < g->first_task + g->n_tasks; k++) {
 		if (task_has_ended(&j->tasks[k]))
@@ -213,6 +213,7 @@ static void fail_gang_of_consumer(struct core *c, struct job *j, uint32_t task)
 		task_close(c, j, k);
 		push(c, j, k);
 	}
+	g->is_unsettled = 0;
 }
 
 static void fail_consumers(struct core *c, struct job *j, uint32_t task)

@@ -2,11 +2,13 @@
  * unmet.c - requests that no worker can meet: their tasks wait until one comes that can.
  *
  * That is no mistake of who submits them, as workers may come later; but it is said.  Whether a request can be met is
- * remembered with its class until a worker comes, goes, or takes tasks or does not: a list of a thousand jobs costs a
- * look at the workers for each class, not for each job.  Workers that drain or stop do not count.
+ * remembered with its class until a worker comes, goes, or takes tasks or does not, and so is why it cannot: a list of
+ * a thousand jobs costs some looks at the workers for each class, not for each job.  Workers that drain or stop do not
+ * count.
  */
 #include <inttypes.h>
 
+#include "base/mem.h"
 #include "scheduler/core/core_internal.h"
 
 #define SHOWN_MAX   5u	/* requests */
@@ -47,6 +49,8 @@ static int is_met(const struct core *c, struct request_class *cl, uint64_t *look
 		return 1;
 	cl->is_met = met != 0;
 	cl->met_stamp = c->workers_stamp;
+	mem_free(cl->unmet_why);
+	cl->unmet_why = NULL;
 	return met;
 }
 
@@ -125,7 +129,7 @@ static uint32_t write_missing(const struct core *c, const struct request_class *
 }
 
 /* Why a class that is not met is not.  What has to come is returned. */
-static const char *write_why(const struct core *c, const struct request_class *cl, struct buf *out)
+static const char *find_why(const struct core *c, const struct request_class *cl, struct buf *out)
 {
 	struct standing s = look_around(c, cl);
 
@@ -159,6 +163,32 @@ static const char *write_why(const struct core *c, const struct request_class *c
 	else if (write_missing(c, cl, out) == 0)
 		buf_printf(out, "all of %.*s", TEXT_SHOWN, cl->request->text);
 	return "one comes";
+}
+
+/* The looks find_why() takes, at most. */
+static uint64_t n_looks(const struct core *c, const struct request_class *cl)
+{
+	const struct alternative *a = &cl->request->v[0];
+
+	return (uint64_t)c->workers_end * (1 + a->n_required + a->needs.n);
+}
+
+/* The same, if need be in as many looks as are left, and known from then on. */
+static const char *write_why(const struct core *c, struct request_class *cl, uint64_t *looks, struct buf *out)
+{
+	struct buf why;
+
+	if (cl->unmet_why == NULL) {
+		uint64_t n = n_looks(c, cl);
+
+		*looks -= n < *looks ? n : *looks;
+		buf_init(&why, 0);
+		cl->unmet_until = find_why(c, cl, &why);
+		cl->unmet_why = buf_err(&why) == SC_OK ? mem_strdup(buf_str(&why)) : NULL;
+		buf_fini(&why);
+	}
+	buf_append_str(out, cl->unmet_why != NULL ? cl->unmet_why : "no worker can meet it");
+	return cl->unmet_until;
 }
 
 /* Classes that were told of. */
@@ -196,7 +226,7 @@ void core_job_unmet(struct core *c, const struct job *j, uint32_t first_group, u
 			buf_append_byte(out, '\n');
 		if (!is_only)
 			buf_printf(out, "%s: ", g->name);
-		what = write_why(c, g->class, out);
+		what = write_why(c, g->class, looks, out);
 		buf_printf(out, "; %s until %s", is_only ? "the job waits" : "its tasks wait", what);
 	}
 	if (told.are_more)
@@ -224,7 +254,7 @@ int core_job_waits(struct core *c, const struct job *j, uint64_t *looks, struct 
 			buf_append_str(out, "; ");
 		if (j->n_groups > 1)
 			buf_printf(out, "%s: ", j->groups[j->tasks[ready_peek(q)].group].name);
-		write_why(c, q->class, out);
+		write_why(c, q->class, looks, out);
 	}
 	return told.n > 0 && n_met == 0 && n_out == 0 && *looks > 0;
 }

@@ -143,3 +143,23 @@ Test(drain, who_could_not_take_it_is_asked_again)
 	world_lose(&w, b);
 	cr_expect_eq(j->counts[TASK_DONE], 1);
 }
+
+/* As many, of the same size: that there is another one is not to be seen by the numbers. */
+Test(drain, one_that_takes_the_place_of_another_is_not_overlooked)
+{
+	uint32_t a = world_worker(&w, "a", "cpus=4"), x;
+	struct job *first = results_at(a, "default", 1), *late;
+	size_t n;
+
+	w.namespace = "x";
+	late = world_array(&w, 1);
+	world_round(&w, &n);
+	x = world_reserved(&w, "x", "cpus=1", "x");
+	core_worker_set_status(w.core, a, WORKER_DRAINING);
+	cr_expect_eq(move_all(), 0);
+	cr_expect(core_worker_is_stuck(core_worker(w.core, a)));
+	cr_assert_eq(core_job_forget(w.core, first), SC_OK);
+	world_done(&w, a, late, 0, 100);
+	cr_expect_eq(move_all(), 1);
+	cr_expect_eq(late->tasks[0].holder, x);
+}

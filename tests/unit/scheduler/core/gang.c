@@ -325,3 +325,161 @@ Test(gang, one_that_waits_for_itself_is_refused)
 	refused(3, "0>3 4>1", "gang 'g' could never start");
 	refused(2, "0>3 3>2 2>4", "gang 'h' could never start");
 }
+
+/* The result of the last one is dropped for want of memory: all run again, and what takes from them waits for that. */
+Test(gang, no_memory_for_the_result_of_the_last)
+{
+	struct group_spec g[] = {
+		{.name = slice_of("g"), .n_tasks = 3, .index_step = 1, .flags = GROUP_ARRAY | GROUP_GANG},
+		{.name = slice_of("out"), .n_tasks = 2, .index_step = 1, .flags = GROUP_ARRAY}};
+	struct task_outcome o = {.result_bytes = 100, .elapsed_us = 1};
+	int was_lost = 0;
+
+	for (long at = 0; at < 10; at++) {
+		struct job *j;
+		sc_err err;
+		size_t n;
+
+		stop();
+		start();
+		j = world_submit(&w, g, 2, "0>3 1>4");
+		world_round(&w, &n);
+		done(j, 1);
+		done(j, 2);
+		mem_fail_nth(at);
+		err = core_task_done(w.core, j->tasks[0].worker, j, 0, &o, w.now_us);
+		mem_fail_nth(-1);
+		cr_assert_eq(err, SC_OK);
+		if (core_is_broken(w.core) || j->tasks[0].state == TASK_DONE)
+			continue;
+		was_lost = 1;
+		world_check(&w);
+		world_round(&w, &n);
+		for (uint32_t t = 0; t < 3; t++)
+			done(j, t);
+		cr_expect_eq(j->counts[TASK_READY], 2);
+	}
+	cr_expect(was_lost);
+}
+
+/* With one member its input is lost, and that cannot be made again: nothing is left to be settled. */
+Test(gang, fails_as_a_whole_while_it_goes_back)
+{
+	struct group_spec g[] = {{.name = slice_of("far"), .n_tasks = 1},
+				 {.name = slice_of("in"), .n_tasks = 1},
+				 {.name = slice_of("g"),
+				  .n_tasks = 3,
+				  .index_step = 1,
+				  .flags = GROUP_ARRAY | GROUP_GANG,
+				  .retries = 1}};
+	uint32_t lost, other;
+	struct job *j;
+	size_t n;
+
+	world_lose(&w, workers[3]);
+	j = world_submit(&w, g, 3, "0>1 1>2 1>3 1>4");
+	world_round(&w, &n);
+	world_done(&w, j->tasks[0].worker, j, 0, 10);
+	world_round(&w, &n);
+	world_done(&w, j->tasks[1].worker, j, 1, 10);
+	world_round(&w, &n);
+	lost = j->tasks[1].holder;
+	other = j->tasks[2].worker == lost ? 3 : 2;
+	done(j, other);
+	cr_assert_eq(core_result_want(w.core, j, 0, w.now_us), SC_OK);
+	world_round(&w, &n);
+	failed(j, 0);
+	cr_assert_eq(j->tasks[0].state, TASK_FAILED);
+	cr_assert_eq(j->tasks[1].state, TASK_DONE);
+	world_lose(&w, lost);
+	for (uint32_t t = 1; t <= 4; t++)
+		cr_expect_eq(j->tasks[t].state, TASK_FAILED, "%u", t);
+}
+
+/* No memory for the first of them: none starts in this round, and all do in the next. */
+Test(gang, no_start_is_tried_over_and_over_in_a_round)
+{
+	struct group_spec g = {.name = slice_of("g"),
+			       .n_tasks = 3,
+			       .index_step = 1,
+			       .flags = GROUP_ARRAY | GROUP_GANG,
+			       .request = slice_of("cpus=1")};
+	struct job *j = world_submit(&w, &g, 1, NULL);
+	size_t n;
+
+	mem_fail_nth(1); /* who is chosen; what the first has in flight */
+	core_schedule(w.core, w.now_us);
+	mem_fail_nth(-1);
+	cr_expect_eq(j->counts[TASK_READY], 3);
+	world_check(&w);
+	world_round(&w, &n);
+	cr_expect_eq(j->counts[TASK_ASSIGNED], 3);
+}
+
+static void run_input_at(struct job *j, uint32_t worker)
+{
+	size_t n;
+
+	world_round(&w, &n);
+	core_actions_done(w.core);
+	cr_assert_eq(j->tasks[0].worker, worker);
+	cr_assert_eq(core_task_started(w.core, worker, j, 0), SC_OK);
+}
+
+/* With a worker go the input of a gang, which fails for that, and a member that was called back. */
+Test(gang, a_worker_that_is_lost_is_told_nothing)
+{
+	static const char input[] = "cpus=1,label:big=1";
+	struct group_spec g[] = {{.name = slice_of("in"), .n_tasks = 1, .request = slice_of(input)},
+				 {.name = slice_of("g"),
+				  .n_tasks = 2,
+				  .index_step = 1,
+				  .flags = GROUP_ARRAY | GROUP_GANG,
+				  .request = slice_of("gpu=1")}};
+	struct group_spec other = {.name = slice_of("other"), .n_tasks = 1, .request = slice_of("disk=1")};
+	struct job *o = world_submit(&w, &other, 1, NULL), *j = world_submit(&w, g, 2, "0>1 0>2");
+	uint32_t at, had;
+	size_t n;
+
+	for (int i = 0; i < 2; i++) {
+		at = world_labelled(&w, "small", "cpus=1", "big=1", 0);
+		run_input_at(j, at);
+		world_lose(&w, at);
+	}
+	had = world_labelled(&w, "small", "cpus=1", "big=1", 0);
+	run_input_at(j, had);
+	world_done(&w, had, j, 0, 10);
+	world_worker(&w, "gpu", "gpu=1");
+	at = world_labelled(&w, "large", "cpus=1,gpu=1,disk=1", "big=1", 0);
+	world_round(&w, &n);
+	cr_assert_eq(j->counts[TASK_ASSIGNED], 2);
+	cr_assert_eq(o->counts[TASK_ASSIGNED], 1);
+	world_lose(&w, had);
+	run_input_at(j, at);
+	world_done(&w, at, o, 0, 0); /* so the input comes first among what it has */
+	for (uint32_t t = 1; t <= 2; t++)
+		if (j->tasks[t].worker != at)
+			cr_assert_eq(core_inputs_missing(w.core, j->tasks[t].worker, j, t, &(uint32_t){0}, &had, 1,
+							 w.now_us),
+				     SC_OK);
+	cr_assert_eq(j->counts[TASK_ASSIGNED], 1);
+	world_lose(&w, at);
+	cr_expect_eq(j->counts[TASK_FAILED], 3);
+}
+
+/* One fails where the other had succeeded, in turn: each has so many tries, however often the other undoes one. */
+Test(gang, tries_do_not_come_back_with_a_success_that_counts_for_nothing)
+{
+	struct job *j = gang_between(1);
+	unsigned starts = 1;
+
+	for (; j->counts[TASK_FAILED] == 0 && starts < 20; starts++) {
+		done(j, 1 + starts % 2);
+		failed(j, 2 - starts % 2);
+		if (j->counts[TASK_FAILED] > 0)
+			break;
+		stopped(j, 3);
+		starts_anew(j);
+	}
+	cr_expect_eq(starts, 3, "%u", starts);
+}
