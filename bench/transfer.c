@@ -235,7 +235,7 @@ static int measure(const struct scenario *s, int share, struct series *r)
 	uint64_t n_bytes = param(s, "mib") << 20;
 	const char *spool = param_text(s, "spool");
 	struct bench_cluster c;
-	struct move m;
+	struct move m = {0};
 	int bad = 0;
 
 	setenv("TMPDIR", spool, 1); /* of the workers */
