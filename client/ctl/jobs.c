@@ -155,7 +155,7 @@ static void print_job(const struct ctl *c, const struct sc_job_row *r)
 	printf("job        %" PRIu64 "\nname       %s\nnamespace  %s\nstate      %s%s%s\n", r->job, r->name,
 	       r->name_space, color != NULL ? color : "", state_word(r), color != NULL ? COLOR_PLAIN : "");
 	print_text("reason     ", r->text);
-	print_text("waits for  a worker: ", r->waits);
+	print_text("waits      ", r->waits);
 	if ((r->flags & SC_JOB_OPEN) != 0)
 		printf("open       yes: it ends after `schedctl job close`\n");
 	printf("priority   %" PRId64 "\nsubmitted  %s ago\n", r->priority,

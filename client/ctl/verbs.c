@@ -200,8 +200,10 @@ static const char job_list_more[] = "A job that goes on but of which nothing run
 				    "running, and waiting is true.";
 
 static const char job_show_more[] =
-	"`waits for` is told when tasks that are ready ask for what no worker that is connected has, be it a label, a\n"
-	"resource, or more of one than any has: they wait until such a worker comes.";
+	"`waits` is told when tasks that are ready ask for what no worker that is connected has, be it a label, a\n"
+	"resource, or more of one than any has, or for more than the quota of their namespace ever allows: they wait "
+	"until\n"
+	"that has changed.";
 
 static const char explain_more[] =
 	"For a task that is ready: what keeps each worker from taking it now, and how many tasks of its namespace go "

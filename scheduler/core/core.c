@@ -247,6 +247,7 @@ sc_err core_namespace_set(struct core *c, struct slice name, const struct namesp
 	if (!text_is_name(name.p, name.n) || limits->weight == 0 || limits->weight > NAMESPACE_WEIGHT_MAX)
 		return SC_INVALID;
 	c->stamp++; /* more may be given now */
+	c->workers_stamp++;
 	return namespace_set_limits(&c->requests.namespaces, name, limits);
 }
 

@@ -33,7 +33,7 @@ struct core {
 	size_t cap_workers, n_workers;
 	struct worker *workers_by_name;
 	uint32_t cursor;	/* where the next round begins to look for room */
-	uint64_t workers_stamp; /* rises when one comes, goes, or takes tasks or does not */
+	uint64_t workers_stamp; /* rises when one comes, goes, takes tasks or does not, and with a quota that changes */
 	struct bits active;	/* workers that take tasks */
 	struct bits idle;	/* of those: with something that no task in flight asks for */
 	struct bits touched;	/* with more room than after the last round */

@@ -121,20 +121,6 @@ static void explain_worker(const struct core *c, const struct worker *w, const s
 	}
 }
 
-/* Whether its quota lets so many start when nothing else of the namespace is out, in one way or the other. */
-static int quota_is_enough(const struct request_class *cl, uint64_t wanted)
-{
-	const struct namespace_limits *l = &cl->namespace->limits;
-
-	for (uint32_t k = 0; k < cl->request->n; k++) {
-		uint64_t cpus = cl->request->v[k].cpus;
-
-		if (l->max_tasks >= wanted && (cpus == 0 || l->max_cpus / cpus >= wanted))
-			return 1;
-	}
-	return 0;
-}
-
 static void explain_never(const struct request_class *cl, uint64_t wanted, struct buf *out)
 {
 	const struct namespace_limits *l = &cl->namespace->limits;
@@ -164,7 +150,7 @@ static enum quota explain_quota(const struct request_class *cl, struct buf *out)
 	for (uint32_t k = 0; k < cl->request->n; k++)
 		if (namespace_room(cl, k) >= wanted)
 			return QUOTA_FREE;
-	if (!quota_is_enough(cl, wanted)) {
+	if (!namespace_allows(cl, wanted)) {
 		explain_never(cl, wanted, out);
 		return QUOTA_NEVER;
 	}

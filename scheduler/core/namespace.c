@@ -179,6 +179,19 @@ uint64_t namespace_room(const struct request_class *cl, uint32_t alternative)
 	return tasks < cpus ? tasks : cpus;
 }
 
+int namespace_allows(const struct request_class *cl, uint64_t wanted)
+{
+	const struct namespace_limits *l = &cl->namespace->limits;
+
+	for (uint32_t k = 0; k < cl->request->n; k++) {
+		uint64_t cpus = cl->request->v[k].cpus;
+
+		if (l->max_tasks >= wanted && (cpus == 0 || l->max_cpus / cpus >= wanted))
+			return 1;
+	}
+	return 0;
+}
+
 static uint64_t use_of(const struct namespace *n)
 {
 	return n->cpus + n->n_tasks * USE_OF_A_TASK;

@@ -85,6 +85,10 @@ void namespace_count_used(struct request_class *cl, uint32_t alternative, int is
 /* How many more tasks of the class its quota allows, with this alternative. */
 uint64_t namespace_room(const struct request_class *cl, uint32_t alternative);
 
+/* Whether the quota lets so many tasks of a class start when nothing else of the namespace is out, in one way or other.
+ */
+int namespace_allows(const struct request_class *cl, uint64_t wanted);
+
 /* Tasks that are ready. */
 uint64_t namespace_n_ready(const struct namespace *n);
 

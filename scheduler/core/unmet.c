@@ -1,14 +1,15 @@
 /*
- * unmet.c - requests that no worker can meet: their tasks wait until one comes that can.
+ * unmet.c - requests that no worker can meet, or that a quota never lets out: their tasks wait until that has changed.
  *
  * That is no mistake of who submits them, as workers may come later; but it is said.  Whether a request can be met is
- * remembered with its class until a worker comes, goes, or takes tasks or does not, and so is why it cannot: a list of
- * a thousand jobs costs some looks at the workers for each class, not for each job.  Workers that drain or stop do not
- * count.
+ * remembered with its class until a worker comes, goes, takes tasks or does not, or a quota changes, and so is why it
+ * cannot: a list of a thousand jobs costs some looks at the workers for each class, not for each job.  Workers that
+ * drain or stop do not count.
  */
 #include <inttypes.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "scheduler/core/core_internal.h"
 
 #define SHOWN_MAX   5u	/* requests */
@@ -43,7 +44,7 @@ static int is_met(const struct core *c, struct request_class *cl, uint64_t *look
 
 	if (cl->met_stamp == c->workers_stamp)
 		return cl->is_met;
-	for (uint32_t k = 0; k < cl->request->n && !met; k++)
+	for (uint32_t k = 0; k < cl->request->n && !met && namespace_allows(cl, n_wanted(cl)); k++)
 		met = count_able(c, cl, k, n_wanted(cl), looks) >= n_wanted(cl);
 	if (*looks == 0)
 		return 1;
@@ -128,11 +129,28 @@ static uint32_t write_missing(const struct core *c, const struct request_class *
 	return n;
 }
 
+static void write_quota(const struct request_class *cl, struct buf *out)
+{
+	const struct namespace_limits *l = &cl->namespace->limits;
+	char limit[32];
+
+	buf_printf(out, "the quota of namespace '%s', ", cl->namespace->name);
+	if (l->max_tasks < n_wanted(cl))
+		buf_printf(out, "max-tasks %" PRIu64, l->max_tasks);
+	else
+		buf_printf(out, "max-cpus %s", text_show_amount(l->max_cpus, limit, sizeof(limit)));
+	buf_printf(out, ", never lets %s out", cl->gang_size > 0 ? "its gang" : "it");
+}
+
 /* Why a class that is not met is not.  What has to come is returned. */
 static const char *find_why(const struct core *c, const struct request_class *cl, struct buf *out)
 {
 	struct standing s = look_around(c, cl);
 
+	if (!namespace_allows(cl, n_wanted(cl))) {
+		write_quota(cl, out);
+		return "it is raised";
+	}
 	if (c->n_workers == 0) {
 		buf_append_str(out, "no worker is connected");
 		return "one comes";

@@ -59,7 +59,7 @@ Test(unmet, a_job_waits_for_the_first_worker)
 
 	WARNS("schedctl: warning: no worker is connected; the job waits until one comes\n", "submit", "--", "true");
 	has(CTL("job", "list"), "  waiting  ");
-	has(CTL("job", "show", "1"), "state      waiting\nwaits for  a worker: no worker is connected\n");
+	has(CTL("job", "show", "1"), "state      waiting\nwaits      no worker is connected\n");
 	o = parse(CTL("--json", "job", "list"));
 	job = json_array_get(json_object_get(o, "jobs"), 0);
 	cr_expect_str_eq(text_of(job, "state"), "running", "programs know that as a job that goes on");
@@ -92,8 +92,7 @@ Test(unmet, a_label_nobody_has_and_a_resource_nobody_has_enough_of)
 	json_decref(o);
 	cluster_worker_start(c, 1, labelled);
 	mem_free(CTL("job", "wait", "2"));
-	has(CTL("job", "show", "3"),
-	    "waits for  a worker: no worker that is connected has cpus=3 (the most is 2) or gpu\n");
+	has(CTL("job", "show", "3"), "waits      no worker that is connected has cpus=3 (the most is 2) or gpu\n");
 }
 
 Test(unmet, of_a_graph_the_group_is_named)
@@ -110,8 +109,8 @@ Test(unmet, of_a_graph_the_group_is_named)
 		run,
 		"schedctl: warning: special: no worker that is connected has gpu; its tasks wait until one comes\n", 0,
 		PROC_DEADLINE_MS);
-	cluster_until(c, "waits for  a worker: special: no worker that is connected has gpu\n", PROC_DEADLINE_MS, "job",
-		      "show", "1", NULL);
+	cluster_until(c, "waits      special: no worker that is connected has gpu\n", PROC_DEADLINE_MS, "job", "show",
+		      "1", NULL);
 	has(CTL("job", "show", "1"), "state      waiting\n");
 	cluster_worker_start(c, 1, gpu);
 	cr_assert_eq(proc_wait_exit(run, PROC_DEADLINE_MS), 0, "%s", proc_stderr(run));

@@ -227,3 +227,20 @@ Test(unmet, to_say_why_costs_looks)
 	cr_expect_eq(n, 20);
 	buf_fini(&out);
 }
+
+Test(unmet, a_quota_that_never_lets_it_out)
+{
+	struct namespace_limits l = {NAMESPACE_WEIGHT_ONE, UINT64_MAX, 15000};
+	struct job *j;
+
+	world_worker(&w, "a", "cpus=4");
+	cr_assert_eq(core_namespace_set(w.core, slice_of("default"), &l), SC_OK);
+	warns(job_of(1, "cpus=1", 0), "");
+	j = job_of(1, "cpus=2", 0);
+	warns(j, "the quota of namespace 'default', max-cpus 1.5, never lets it out; the job waits until it is raised");
+	l.max_cpus = 20000;
+	cr_assert_eq(core_namespace_set(w.core, slice_of("default"), &l), SC_OK);
+	warns(j, "");
+	warns(job_of(3, "cpus=1", GROUP_GANG), "the quota of namespace 'default', max-cpus 2, never lets its gang out; "
+					       "the job waits until it is raised");
+}
