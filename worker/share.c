@@ -6,13 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t changed_ns(const struct stat *st)
-{
-	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-}
 
 sc_err share_give(const struct spool *s, const struct blob *b, struct msg_data_link *m)
 {
@@ -26,7 +20,7 @@ sc_err share_give(const struct spool *s, const struct blob *b, struct msg_data_l
 	m->total_bytes = b->bytes;
 	m->name = slice_of(b->at + (dir_name + 1 - s->dir));
 	m->inode = (uint64_t)st.st_ino;
-	m->changed_ns = changed_ns(&st);
+	m->changed_ns = spool_changed_ns(&st);
 	return SC_OK;
 }
 
@@ -53,7 +47,7 @@ static int is_meant(int fd, const struct msg_data_link *m)
 
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
 	       (uint64_t)st.st_ino == m->inode && (uint64_t)st.st_size == m->total_bytes &&
-	       changed_ns(&st) == m->changed_ns;
+	       spool_changed_ns(&st) == m->changed_ns;
 }
 
 /* The directory of another agent beside ours. */

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "proto/sched_error.h"
@@ -26,6 +27,12 @@ sc_err spool_init(struct spool *s, const char *parent, struct buf *error);
 
 /* Make it again if somebody else removed it, as what tidies up /tmp may do: 1, with nothing in it now. */
 int spool_restore(const struct spool *s);
+
+/* When a file was last written to: with its size, by this it is known again.  Nanoseconds since 1970. */
+static inline int64_t spool_changed_ns(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
 
 /* A path nobody has had yet: DIR/KIND-NUMBER. */
 void spool_path(struct spool *s, const char *kind, char out[SPOOL_PATH_MAX]);

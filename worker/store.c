@@ -133,7 +133,7 @@ static int64_t changed_ns(const char *path, uint64_t *bytes)
 	if (stat(path, &st) != 0)
 		return 0;
 	*bytes = (uint64_t)st.st_size;
-	return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	return spool_changed_ns(&st);
 }
 
 static struct blob spool_blob(char *path, uint64_t bytes)

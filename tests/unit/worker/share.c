@@ -133,7 +133,7 @@ static void describe(const char *at)
 	cr_assert_eq(stat(at, &st), 0);
 	m.inode = (uint64_t)st.st_ino;
 	m.total_bytes = (uint64_t)st.st_size;
-	m.changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	m.changed_ns = spool_changed_ns(&st);
 }
 
 Test(share, what_is_no_file_is_refused)
