@@ -158,6 +158,14 @@ static size_t victim_of_two(void)
 	return victim;
 }
 
+/* It dies there, and from the other one everything may come. */
+static void kill_and_open_other(size_t victim)
+{
+	tap_open(taps[!victim]);
+	cluster_worker_kill(c, victim);
+	tap_cut(taps[victim]);
+}
+
 /* The rest, and not more, came from the other one. */
 static void expect_rest_from(size_t other, uint64_t wasted)
 {
@@ -175,9 +183,7 @@ static void kill_one_of_two(const char *output_memory, uint64_t wasted)
 	start(NULL, output_memory);
 	ctl = begin_use_with_a_copy();
 	victim = victim_of_two();
-	tap_open(taps[!victim]);
-	cluster_worker_kill(c, victim);
-	tap_cut(taps[victim]);
+	kill_and_open_other(victim);
 	expect_done(ctl, 0, "made\n");
 	expect_rest_from(!victim, wasted);
 }
@@ -238,9 +244,7 @@ Test(transfers, sole_holder_killed)
 	start(NULL, "64KiB");
 	ctl = begin_alone();
 	victim = victim_of_two();
-	tap_open(taps[!victim]);
-	cluster_worker_kill(c, victim);
-	tap_cut(taps[victim]);
+	kill_and_open_other(victim);
 	expect_done(ctl, 0, "made\nmade\n");
 }
 
@@ -292,9 +296,7 @@ Test(transfers, client_sole_holder_killed)
 	limit_both();
 	ctl = run_graph("tasks:\n  make:\n    resources: {make: 1}\n    output: out\n    run: \"" MAKE "\"\n");
 	victim = victim_of_two();
-	tap_open(taps[!victim]);
-	cluster_worker_kill(c, victim);
-	tap_cut(taps[victim]);
+	kill_and_open_other(victim);
 	expect_done(ctl, 1, "made\nmade\n");
 }
 
@@ -306,9 +308,7 @@ Test(transfers, client_another_has_it)
 	start(NULL, "64KiB");
 	ctl = begin_with_a_copy("    output: out\n");
 	victim = victim_of_two();
-	tap_open(taps[!victim]);
-	cluster_worker_kill(c, victim);
-	tap_cut(taps[victim]);
+	kill_and_open_other(victim);
 	expect_done(ctl, 1, "made\n");
 	expect_rest_from(!victim, PART);
 }
@@ -328,9 +328,7 @@ Test(transfers, client_writes_it_on_when_another_has_it)
 		 c->access_file);
 	ctl = proc_start(&(struct proc_spec){.program = "sh", .args = ARGS("-c", line), .cwd = c->dir});
 	victim = victim_of_two();
-	tap_open(taps[!victim]);
-	cluster_worker_kill(c, victim);
-	tap_cut(taps[victim]);
+	kill_and_open_other(victim);
 	expect_done(ctl, 1, "made\n");
 	expect_rest_from(!victim, PART);
 	mem_free(cluster_file(c, "stop", ""));
