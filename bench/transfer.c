@@ -234,7 +234,7 @@ static int measure(const struct scenario *s, int share, struct series *r)
 	setenv("SCHED_WORKER__SHARE_FILES", share ? "yes" : "no", 1);
 	if (bench_cluster_start(&c, 2, 2) != 0)
 		return -1;
-	for (uint64_t i = 0; i < r->n && !bad; i++) {
+	for (uint64_t i = 0; i < r->n; i++) {
 		bad = bare(n_bytes, NULL, &r->bare_us[i]) != 0 || ours(&c, n_bytes, spool, &m) != 0 ||
 		      (!share && bare(n_bytes, spool, &r->kept_us[i]) != 0);
 		if (bad)

@@ -101,18 +101,27 @@ Test(drain, what_nobody_may_take_is_in_no_others_way)
 	cr_expect_not(core_worker_is_stuck(of_a));
 }
 
+/* A worker drains while a task of another namespace runs there; *taker may take what that makes, and nothing else. */
+static struct job *late_one(uint32_t worker, uint32_t *taker)
+{
+	struct job *j;
+	size_t n;
+
+	w.namespace = "x";
+	j = world_array(&w, 1);
+	world_round(&w, &n);
+	*taker = world_reserved(&w, "x", "cpus=1", "x");
+	core_worker_set_status(w.core, worker, WORKER_DRAINING);
+	return j;
+}
+
 Test(drain, a_result_that_goes_or_comes_meanwhile_is_not_overlooked)
 {
 	uint32_t a = world_worker(&w, "a", "cpus=4"), x;
 	const struct worker *of_a = core_worker(w.core, a);
 	struct job *first = results_at(a, "default", RESULTS), *late;
-	size_t n;
 
-	w.namespace = "x";
-	late = world_array(&w, 1);
-	world_round(&w, &n);
-	x = world_reserved(&w, "x", "cpus=1", "x");
-	core_worker_set_status(w.core, a, WORKER_DRAINING);
+	late = late_one(a, &x);
 	cr_expect_eq(move_all(), 0);
 	world_done(&w, a, late, 0, 100);
 	cr_expect_eq(move_all(), 1, "it came when all others had been looked at");
@@ -149,13 +158,8 @@ Test(drain, one_that_takes_the_place_of_another_is_not_overlooked)
 {
 	uint32_t a = world_worker(&w, "a", "cpus=4"), x;
 	struct job *first = results_at(a, "default", 1), *late;
-	size_t n;
 
-	w.namespace = "x";
-	late = world_array(&w, 1);
-	world_round(&w, &n);
-	x = world_reserved(&w, "x", "cpus=1", "x");
-	core_worker_set_status(w.core, a, WORKER_DRAINING);
+	late = late_one(a, &x);
 	cr_expect_eq(move_all(), 0);
 	cr_expect(core_worker_is_stuck(core_worker(w.core, a)));
 	cr_assert_eq(core_job_forget(w.core, first), SC_OK);
