@@ -15,8 +15,10 @@
  * 1795305194392949: an open job that ended as it was closed was not told to be forgotten (by the simulator itself).
  * 1795298703719246: an input was reported missing by a task that failed for another reason, and others waited for it.
  * 1795885176551690: a copy that came after the one that was to be dropped went, and the core took it for there.
+ * 1795892689023916: a copy that was dropped as its worker was asked to take the result was taken for there.
  */
-static const uint64_t failed_once[] = {552, 20890, 21833, 155082, 1795298703719246, 1795305194392949, 1795885176551690};
+static const uint64_t failed_once[] = {1795892689023916, 552, 20890, 21833, 155082, 1795298703719246, 1795305194392949,
+				       1795885176551690};
 
 static void run(uint64_t seed, struct sim_counts *counts)
 {
