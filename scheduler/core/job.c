@@ -10,8 +10,7 @@
 #include "scheduler/core/ready.h"
 #include "scheduler/core/worker.h"
 
-#define CYCLE_SHOWN 20u
-#define GANG_MAX    1000u /* tasks that have to start together */
+#define GANG_MAX 1000u /* tasks that have to start together */
 
 static void detail_free(struct task_detail *d)
 {
@@ -399,75 +398,6 @@ static sc_err make_consumers(struct job *j, uint32_t first)
 	return SC_OK;
 }
 
-/*
- * From any task that was never freed, going to an input that was not either always ends in the cycle.  `next` has room
- * for every task: where each one goes on is looked up once, however often a short cycle is gone round.
- */
-static void describe_cycle(const struct job *j, uint32_t first_task, const uint32_t *left, uint32_t *next,
-			   struct buf *error)
-{
-	char key[JOB_KEY_MAX];
-	uint32_t t = 0, first;
-
-	for (uint32_t i = 0; i < j->n_tasks; i++)
-		next[i] = UINT32_MAX;
-	while (left[t] == 0)
-		t++;
-	while (next[t] == UINT32_MAX) { /* walk until we are where we have been */
-		uint32_t e = j->in_start[t];
-
-		while (j->in[e] - first_task >= j->n_tasks || left[j->in[e] - first_task] == 0)
-			e++;
-		next[t] = j->in[e] - first_task;
-		t = next[t];
-	}
-	first = t;
-	buf_append_str(error, "dependencies form a cycle: ");
-	for (uint32_t n = 0; n < CYCLE_SHOWN; n++) {
-		buf_printf(error, "%s needs ", job_key(j, t, key, sizeof(key)));
-		t = next[t];
-		if (t == first)
-			break;
-	}
-	buf_printf(error, "%s%s", job_key(j, t, key, sizeof(key)), t == first ? "" : " ...");
-}
-
-/* Kahn's algorithm (CACM 5(11), 1962): what is left when nothing can be freed any more is, or depends on, a cycle. */
-static sc_err check_acyclic(const struct job *j, uint32_t first, struct buf *error)
-{
-	uint32_t *left = mem_malloc((size_t)j->n_tasks * sizeof(*left));
-	uint32_t *queue = mem_malloc((size_t)j->n_tasks * sizeof(*queue));
-	uint32_t head = 0, tail = 0;
-	sc_err err = SC_OK;
-
-	if (left == NULL || queue == NULL) {
-		err = SC_NOMEM;
-		goto out;
-	}
-	for (uint32_t t = 0; t < j->n_tasks; t++) {
-		left[t] = 0;
-		for (uint32_t e = j->in_start[t]; e < j->in_start[t + 1]; e++)
-			left[t] += j->in[e] - first < j->n_tasks;
-		if (left[t] == 0)
-			queue[tail++] = t;
-	}
-	while (head < tail) {
-		uint32_t t = queue[head++];
-
-		for (uint32_t e = j->out_start[t]; e < j->out_start[t + 1]; e++)
-			if (--left[j->out[e]] == 0)
-				queue[tail++] = j->out[e];
-	}
-	if (tail < j->n_tasks) {
-		describe_cycle(j, first, left, queue, error);
-		err = SC_CYCLE;
-	}
-out:
-	mem_free(left);
-	mem_free(queue);
-	return err;
-}
-
 static sc_err make_edges(struct job *j, const struct job_spec *spec, struct buf *error)
 {
 	int forward;
@@ -482,9 +412,9 @@ static sc_err make_edges(struct job *j, const struct job_spec *spec, struct buf 
 	j->in = spec->in;
 	err = make_consumers(j, spec->first_task);
 	if (err == SC_OK && !forward)
-		err = check_acyclic(j, spec->first_task, error);
+		err = acyclic_check_tasks(j, spec->first_task, error);
 	if (err == SC_OK && has_gangs(j))
-		err = gang_check(j, spec->first_task, error);
+		err = acyclic_check_gangs(j, spec->first_task, error);
 	j->bytes += ((size_t)j->n_tasks * 2 + (size_t)j->in_start[j->n_tasks] * 2) * sizeof(uint32_t);
 	return err;
 }

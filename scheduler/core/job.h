@@ -283,8 +283,11 @@ void job_task_detail_settle(struct job *j, uint32_t task);
 /* Keep the end of a task's standard error, instead of what was kept before, if there is room for it. */
 void job_set_stderr_tail(struct job *j, uint32_t task, struct slice tail);
 
-/* gang_check.c: that no gang of a new job, whose edges are there, waits for itself.  Inputs from first_task on are its
- * own.  SC_CYCLE with *error; SC_NOMEM. */
-sc_err gang_check(const struct job *j, uint32_t first_task, struct buf *error);
+/*
+ * acyclic.c: that no task, or no gang, of a new job waits for itself.  Its edges are there; inputs from first_task on
+ * are its own.  For gangs no task may wait for itself.  SC_CYCLE with *error; SC_NOMEM.
+ */
+sc_err acyclic_check_tasks(const struct job *j, uint32_t first_task, struct buf *error);
+sc_err acyclic_check_gangs(const struct job *j, uint32_t first_task, struct buf *error);
 
 #endif
