@@ -316,7 +316,7 @@ static void on_turn(void *arg)
 	if (queue_found_disk_full(a->queue))
 		pressure_disk_full(a->pressure);
 	queue_turn(a->queue);
-	if (a->ending && queue_running(a->queue) == 0)
+	if (a->ending && queue_running(a->queue) + queue_waiting(a->queue) == 0)
 		loop_stop(a->loop);
 }
 

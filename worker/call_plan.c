@@ -91,11 +91,6 @@ const struct slice *call_plan_args(const struct call_plan *p, struct arena *a, c
 	return a->failed ? NULL : out;
 }
 
-void call_plan_count(struct call_plan *p, uint64_t elapsed_us)
-{
-	p->average_us = p->n_returned++ == 0 ? elapsed_us : (p->average_us * 7 + elapsed_us) / 8;
-}
-
 int module_file_equal(const struct module_file *a, const struct module_file *b)
 {
 	return a->device == b->device && a->inode == b->inode && a->changed.tv_sec == b->changed.tv_sec &&

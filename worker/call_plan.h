@@ -28,8 +28,6 @@ struct call_plan {
 	size_t n_args;
 	int substitute;
 	struct slices granted[ALTERNATIVES_MAX]; /* resource_words() of each request, but which units they are */
-	uint64_t n_returned;
-	uint64_t average_us; /* of its calls so far */
 };
 
 /* As exec_plan_prepare(). */
@@ -37,9 +35,6 @@ sc_err call_plan_prepare(struct group *g, struct msg_decoder *d, const struct re
 
 /* The arguments of one task, in the arena if they are its own.  NULL when out of memory or too long. */
 const struct slice *call_plan_args(const struct call_plan *p, struct arena *a, const struct pattern_values *v);
-
-/* A call of the group took this long. */
-void call_plan_count(struct call_plan *p, uint64_t elapsed_us);
 
 int module_file_equal(const struct module_file *a, const struct module_file *b);
 

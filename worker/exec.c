@@ -1,6 +1,10 @@
 /*
  * exec.c - see exec.h.
  *
+ * Processes are started and waited for by the launcher's threads.  Tasks that are short are prepared ahead: they follow
+ * one that runs and takes the same, whose thread starts them when it ends, and it is only every SETTLE_US that we hear
+ * of it, unless there is no next one or somebody waits for the result.
+ *
  * The fewest system calls that do: the pipes of a task are looked at when it ends, and are watched only once it has run
  * for YOUNG_US.  Most short tasks write little or nothing, and their pipe would wake us just before their end does.
  */
@@ -21,28 +25,41 @@
 #include "base/mem.h"
 #include "worker/capture.h"
 #include "worker/exec_files.h"
-#include "worker/spawn.h"
+#include "worker/launcher.h"
 #include "worker/resource_env.h"
 
 #define YOUNG_US      2000u
 #define FREE_RUNS_MAX 256u
 #define INPUTS_A_TURN 1000u /* a task with more is prepared over several turns */
+#define AHEAD_US      8000u /* of work prepared behind each process; what takes longer has nothing behind it */
+#define AHEAD_MAX     64u   /* tasks, behind each */
+#define SETTLE_US     4000u
+#define PIPE_EASY     ((uint64_t)32 * 1024) /* output that certainly finds room in a pipe nobody reads */
+
+enum run_stage {
+	RUN_NEW,       /* in no list */
+	RUN_PREPARING, /* its inputs are being written */
+	RUN_AHEAD,     /* behind another, as far as we know */
+	RUN_YOUNG,     /* its pipes are not watched yet; oldest first */
+	RUN_GROWN,     /* in no list */
+	RUN_STAGES,
+};
 
 /* A child and what belongs to it. */
 struct run {
-	TAILQ_ENTRY(run) link; /* among those being prepared, the young, or the free */
+	TAILQ_ENTRY(run) link; /* in the list of its stage */
 	struct exec *exec;
 	struct task *task;
-	pid_t pid;
-	int pidfd;
-	unsigned is_preparing : 1; /* its inputs are being written; there is no process */
-	unsigned is_young : 1;
+	struct launch launch;
+	struct arena memory; /* of its arguments and environment; kept for the next one */
+	unsigned program;    /* which of those to look for it was, or is likely to be */
+	enum run_stage stage;
 	unsigned timed_out : 1;
 	unsigned output_failed : 1;
-	struct watched end; /* of the process */
+	unsigned no_memory : 1; /* to look after it: it was killed */
 	struct watched out_ready, err_ready;
 	struct exec_files files;
-	uint64_t started_us;
+	uint64_t since_us; /* when it started, once we know */
 };
 
 TAILQ_HEAD(run_list, run);
@@ -50,22 +67,20 @@ TAILQ_HEAD(run_list, run);
 struct exec {
 	struct exec_parts p;
 	struct capture_limits limits;
-	struct run_list preparing;
-	struct deadline preparing_next;
-	struct run_list young; /* oldest first */
-	struct deadline young_end;
+	struct launcher *launcher;
+	struct run_list at[RUN_STAGES];
+	struct deadline preparing_next, look_time;
 	struct run_list free;
 	unsigned n_free;
-	struct arena scratch; /* of one start */
 	int null_fd;
 };
 
-static void on_end(struct watched *item, uint32_t events);
+static void on_ended(struct launch *it, struct launch *successor, void *arg);
 static void on_out(struct watched *item, uint32_t events);
 static void on_err(struct watched *item, uint32_t events);
-static void on_grown_up(void *arg);
 static void on_preparing(void *arg);
 static void on_deadline(void *arg);
+static void on_look_time(void *arg);
 
 sc_err exec_new(const struct exec_parts *parts, struct exec **out)
 {
@@ -76,15 +91,14 @@ sc_err exec_new(const struct exec_parts *parts, struct exec **out)
 	x->p = *parts;
 	x->limits.memory_bytes = parts->options->worker_output_memory;
 	x->limits.max_bytes = parts->options->worker_output_max;
-	TAILQ_INIT(&x->preparing);
-	TAILQ_INIT(&x->young);
+	for (int i = 0; i < RUN_STAGES; i++)
+		TAILQ_INIT(&x->at[i]);
 	TAILQ_INIT(&x->free);
 	x->preparing_next.fn = on_preparing;
-	x->preparing_next.arg = x;
-	x->young_end.fn = on_grown_up;
-	x->young_end.arg = x;
+	x->look_time.fn = on_look_time;
+	x->preparing_next.arg = x->look_time.arg = x;
 	x->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (x->null_fd < 0) {
+	if (x->null_fd < 0 || launcher_new(parts->watch, on_ended, x, &x->launcher) != SC_OK) {
 		exec_free(x);
 		return SC_NOMEM;
 	}
@@ -98,13 +112,14 @@ void exec_free(struct exec *x)
 
 	if (x == NULL)
 		return;
-	deadline_clear(x->p.deadlines, &x->young_end);
+	launcher_free(x->launcher);
+	deadline_clear(x->p.deadlines, &x->look_time);
 	deadline_clear(x->p.deadlines, &x->preparing_next);
 	while ((r = TAILQ_FIRST(&x->free)) != NULL) {
 		TAILQ_REMOVE(&x->free, r, link);
+		arena_fini(&r->memory);
 		mem_free(r);
 	}
-	arena_fini(&x->scratch);
 	if (x->null_fd >= 0)
 		close(x->null_fd);
 	mem_free(x);
@@ -113,47 +128,54 @@ void exec_free(struct exec *x)
 static struct run *run_new(struct exec *x, struct task *t)
 {
 	struct run *r = TAILQ_FIRST(&x->free);
+	struct arena memory = {NULL, 0};
 
 	if (r != NULL) {
 		TAILQ_REMOVE(&x->free, r, link);
 		x->n_free--;
+		memory = r->memory;
 	} else {
 		r = mem_malloc(sizeof(*r));
 		if (r == NULL)
 			return NULL;
 	}
-	*r = (struct run){.exec = x, .task = t, .pidfd = -1};
-	r->end.fn = on_end;
+	*r = (struct run){.exec = x, .task = t, .memory = memory};
+	launch_init(&r->launch);
 	r->out_ready.fn = on_out;
 	r->err_ready.fn = on_err;
 	files_init(&r->files);
 	return r;
 }
 
-static void grow_up(struct run *r)
+static int has_list(enum run_stage stage)
 {
-	if (r->is_young)
-		TAILQ_REMOVE(&r->exec->young, r, link);
-	r->is_young = 0;
+	return stage != RUN_NEW && stage != RUN_GROWN;
+}
+
+static void move_run(struct run *r, enum run_stage stage)
+{
+	if (has_list(r->stage))
+		TAILQ_REMOVE(&r->exec->at[r->stage], r, link);
+	r->stage = stage;
+	if (has_list(stage))
+		TAILQ_INSERT_TAIL(&r->exec->at[stage], r, link);
 }
 
 static void run_free(struct run *r)
 {
 	struct exec *x = r->exec;
 
-	grow_up(r);
-	if (r->is_preparing)
-		TAILQ_REMOVE(&x->preparing, r, link);
-	watch_forget(x->p.watch, &r->end);
+	move_run(r, RUN_NEW);
 	watch_forget(x->p.watch, &r->out_ready);
 	watch_forget(x->p.watch, &r->err_ready);
-	if (r->pidfd >= 0)
-		close(r->pidfd);
+	launch_close_fds(&r->launch);
 	files_fini(&r->files, x->null_fd, x->p.remove_later, x->p.remove_arg);
 	if (x->n_free >= FREE_RUNS_MAX) {
+		arena_fini(&r->memory);
 		mem_free(r);
 		return;
 	}
+	arena_reset(&r->memory);
 	TAILQ_INSERT_HEAD(&x->free, r, link);
 	x->n_free++;
 }
@@ -173,77 +195,32 @@ static int prepare(struct exec *x, struct group *g, struct outcome *o)
 	return err == SC_OK ? 0 : -1;
 }
 
-static void spawn_failed(const struct spawn_child *c, const struct spawn_request *q, struct outcome *o)
+/* What the launcher is to start.  Its descriptors are the launch's from now on. */
+static void fill_request(struct exec *x, struct run *r, const struct exec_call *call, const char *cwd)
 {
-	const char *why = strerror(c->error);
+	struct exec_plan *p = r->task->group->plan;
 
-	switch (c->step) {
-	case SPAWN_RUN:
-		outcome_fail(o, FAIL_SPAWN, (uint64_t)c->error, "cannot run '%.500s': %s", q->argv[0], why);
-		break;
-	case SPAWN_ENTER:
-		outcome_fail(o, FAIL_SPAWN, (uint64_t)c->error, "cannot enter directory '%s': %s", q->cwd, why);
-		break;
-	case SPAWN_SETUP:
-		outcome_fail(o, FAIL_SPAWN, (uint64_t)c->error, "cannot start a process: %s", why);
-		break;
-	}
-}
-
-static int launch(struct exec *x, struct run *r, struct exec_plan *p, const struct exec_call *call, const char *cwd,
-		  struct outcome *o)
-{
-	struct spawn_request q = {
+	r->program = p->hint;
+	r->launch.request = (struct spawn_request){
 		.programs = call->programs,
-		.hint = p->substitute ? NULL : &p->hint,
+		.hint = p->substitute ? NULL : &r->program,
 		.argv = call->argv,
 		.envp = call->envp,
 		.cwd = cwd,
 		.n_fds = 3,
 		.flags = SPAWN_DIES_WITH_US | SPAWN_NEW_GROUP,
 	};
-	struct spawn_child c;
-
-	memcpy(q.fds, r->files.child_fds, sizeof(r->files.child_fds));
-	if (spawn_start(&q, &c) != 0) {
-		spawn_failed(&c, &q, o);
-		return -1;
+	for (unsigned i = 0; i < 3; i++) {
+		r->launch.request.fds[i] = r->files.child_fds[i];
+		if (r->files.child_fds[i] != x->null_fd)
+			r->launch.own_fds |= 1u << i;
 	}
-	files_started(&r->files, x->null_fd);
-	r->pid = c.pid;
-	r->pidfd = c.pidfd;
-	return 0;
+	files_passed_on(&r->files);
+	r->launch.is_patient = r->task->group->is_unawaited;
 }
 
-/* A child nobody could wait for must not go on. */
-static void abort_child(struct run *r, struct outcome *o)
-{
-	kill(-r->pid, SIGKILL);
-	while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot start a process: %s", strerror(ENOMEM));
-}
-
-static int watch_run(struct exec *x, struct run *r, struct outcome *o)
-{
-	struct task *t = r->task;
-	uint64_t limit_us = t->group->time_limit_us;
-
-	t->deadline.fn = on_deadline;
-	t->deadline.arg = r;
-	if (watch_add(x->p.watch, &r->end, r->pidfd) != SC_OK || feed_start(&r->files.feed, x->p.watch) != SC_OK ||
-	    (limit_us > 0 && deadline_set(x->p.deadlines, &t->deadline, r->started_us + limit_us) != SC_OK) ||
-	    (!deadline_is_set(&x->young_end) &&
-	     deadline_set(x->p.deadlines, &x->young_end, r->started_us + YOUNG_US) != SC_OK)) {
-		abort_child(r, o);
-		return -1;
-	}
-	TAILQ_INSERT_TAIL(&x->young, r, link);
-	r->is_young = 1;
-	return 0;
-}
-
-static int start_run(struct exec *x, struct run *r, struct outcome *o)
+/* Everything a run needs but its process.  0, or -1 with *o. */
+static int make_ready(struct exec *x, struct run *r, struct outcome *o)
 {
 	struct task *t = r->task;
 	struct exec_plan *p = t->group->plan;
@@ -252,22 +229,78 @@ static int start_run(struct exec *x, struct run *r, struct outcome *o)
 	const char *cwd = files_cwd(&r->files, p);
 	char key[KEY_MAX], **resources = NULL;
 
-	r->started_us = clock_monotonic_us();
 	v.key = (struct slice){key, group_key(t->group, t->key.task, key)};
 	v.index = group_index(t->group, t->key.task);
-	arena_reset(&x->scratch);
-	if (files_open(&r->files, p, t, &v, cwd, &x->scratch, x->null_fd, o) != 0)
+	if (files_open(&r->files, p, t, &v, cwd, &r->memory, x->null_fd, o) != 0)
 		return -1;
 	if (p->own_resources)
-		resources = resource_env(&x->scratch, x->p.resources, t->request, t->units);
-	if (x->scratch.failed || exec_plan_instantiate(p, &x->scratch, &v, r->files.inputs_dir, t->item.p != NULL,
-						       resources, &call) != SC_OK) {
+		resources = resource_env(&r->memory, x->p.resources, t->request, t->units);
+	if (r->memory.failed || exec_plan_instantiate(p, &r->memory, &v, r->files.inputs_dir, t->item.p != NULL,
+						      resources, &call) != SC_OK) {
 		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot run '%.500s': its arguments are too long", p->argv[0]);
 		return -1;
 	}
-	if (launch(x, r, p, &call, cwd, o) != 0)
+	fill_request(x, r, &call, cwd);
+	if (feed_start(&r->files.feed, x->p.watch) == SC_OK)
+		return 0;
+	outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot start a process: %s", strerror(ENOMEM));
+	return -1;
+}
+
+/* Which tasks may follow each other: of one group, that take the same. */
+static struct launch_lane *lane_of(const struct task *t)
+{
+	struct exec_plan *p = t->group->plan;
+
+	return &p->lanes[t->request - t->group->requests];
+}
+
+/* Look after the young, and what is ahead, by then; sooner when that was said before. */
+static sc_err look_before(struct exec *x, uint64_t at_us)
+{
+	return deadline_is_set(&x->look_time) ? SC_OK : deadline_set(x->p.deadlines, &x->look_time, at_us);
+}
+
+/* Whoever cannot be looked after must not go on. */
+static void abort_run(struct run *r)
+{
+	r->no_memory = 1;
+	launcher_signal(r->exec->launcher, &r->launch, SIGKILL);
+}
+
+/* It runs, since then. */
+static void look_after(struct run *r, uint64_t started_us)
+{
+	struct exec *x = r->exec;
+	struct task *t = r->task;
+	uint64_t limit_us = t->group->time_limit_us;
+
+	r->since_us = started_us;
+	move_run(r, RUN_YOUNG);
+	if (look_before(x, started_us + YOUNG_US) != SC_OK)
+		abort_run(r);
+	if (t->place == PLACE_STOPPING)
+		return; /* the deadline is that of its end already */
+	t->deadline.fn = on_deadline;
+	t->deadline.arg = r;
+	if (limit_us > 0 && deadline_set(x->p.deadlines, &t->deadline, started_us + limit_us) != SC_OK)
+		abort_run(r);
+}
+
+static int start_run(struct exec *x, struct run *r, struct outcome *o)
+{
+	uint64_t now = clock_monotonic_us();
+	int error;
+
+	if (make_ready(x, r, o) != 0)
 		return -1;
-	return watch_run(x, r, o);
+	error = launcher_start(x->launcher, &r->launch, lane_of(r->task));
+	if (error != 0) {
+		outcome_fail(o, FAIL_SPAWN, (uint64_t)error, "cannot start a process: %s", strerror(error));
+		return -1;
+	}
+	look_after(r, now);
+	return 0;
 }
 
 /* Not now: a deadline that has come already would be met at once. */
@@ -283,8 +316,7 @@ static int prepare_later(struct exec *x, struct run *r, struct outcome *o)
 		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot write the inputs: %s", strerror(ENOMEM));
 		return -1;
 	}
-	TAILQ_INSERT_TAIL(&x->preparing, r, link);
-	r->is_preparing = 1;
+	move_run(r, RUN_PREPARING);
 	return 0;
 }
 
@@ -335,7 +367,7 @@ static void end_early(struct run *r, struct outcome *o)
 static void on_preparing(void *arg)
 {
 	struct exec *x = arg;
-	struct run *r = TAILQ_FIRST(&x->preparing);
+	struct run *r = TAILQ_FIRST(&x->at[RUN_PREPARING]);
 	struct outcome o;
 	int more;
 
@@ -344,21 +376,100 @@ static void on_preparing(void *arg)
 	outcome_init(&o);
 	more = files_write_inputs(&r->files, r->task, INPUTS_A_TURN, &o);
 	if (more == 0) {
-		TAILQ_REMOVE(&x->preparing, r, link);
-		r->is_preparing = 0;
+		move_run(r, RUN_NEW);
 		more = start_run(x, r, &o);
 	}
 	if (more < 0)
 		end_early(r, &o);
-	if (!TAILQ_EMPTY(&x->preparing))
+	if (!TAILQ_EMPTY(&x->at[RUN_PREPARING]))
 		deadline_set(x->p.deadlines, &x->preparing_next, next_turn(x));
+}
+
+/* ---- ahead ---------------------------------------------------------------------------------------------------- */
+
+/* What was started before may take for long: no task is to wait for it here that could start elsewhere. */
+static uint64_t ahead_since(struct exec *x)
+{
+	return loop_now_us(x->p.loop) - AHEAD_US;
+}
+
+static int may_follow(struct exec *x, const struct task *t)
+{
+	const struct group *g = t->group;
+	const struct exec_plan *p = g->plan;
+	uint64_t each;
+
+	if (p == NULL || g->n_runs == 0 || g->average_us >= AHEAD_US || p->writes_much || t->request->has_units ||
+	    t->n_inputs > INPUTS_A_TURN)
+		return 0;
+	each = AHEAD_US / (g->average_us + 1);
+	return launcher_has_room(x->launcher, lane_of(t), ahead_since(x), each < AHEAD_MAX ? each : AHEAD_MAX);
+}
+
+static int get_ahead(struct exec *x, struct run *r)
+{
+	struct task *t = r->task;
+	struct outcome o; /* that it cannot start is told when it would */
+
+	outcome_init(&o);
+	if (files_make_dirs(&r->files, t->group->plan, t, x->p.spool, &o) != 0 ||
+	    files_write_inputs(&r->files, t, INPUTS_A_TURN, &o) != 0 || make_ready(x, r, &o) != 0 ||
+	    look_before(x, loop_now_us(x->p.loop) + SETTLE_US) != SC_OK)
+		return 0;
+	return launcher_follow(x->launcher, &r->launch, lane_of(t));
+}
+
+static enum follow exec_follow(void *arg, struct task *t)
+{
+	struct exec *x = arg;
+	struct run *r = may_follow(x, t) ? run_new(x, t) : NULL;
+
+	if (r == NULL)
+		return FOLLOW_NO;
+	if (get_ahead(x, r)) {
+		move_run(r, RUN_AHEAD);
+		t->run = r;
+		return FOLLOW_AHEAD;
+	}
+	run_free(r);
+	return FOLLOW_NO;
+}
+
+static int withdraw(struct run *r, uint64_t since_us)
+{
+	if (!launcher_withdraw(r->exec->launcher, &r->launch, since_us))
+		return 0;
+	r->task->run = NULL;
+	run_free(r);
+	return 1;
+}
+
+static int exec_withdraw(void *arg, struct task *t)
+{
+	(void)arg;
+	return withdraw(t->run, UINT64_MAX);
+}
+
+/* Those that do not get on go back, the last one first. */
+static void put_back_stuck(struct exec *x)
+{
+	uint64_t since_us = ahead_since(x);
+	struct run *r, *before;
+
+	for (r = TAILQ_LAST(&x->at[RUN_AHEAD], run_list); r != NULL; r = before) {
+		struct task *t = r->task;
+
+		before = TAILQ_PREV(r, run_list, link);
+		if (withdraw(r, since_us))
+			queue_put_back(x->p.queue, t);
+	}
 }
 
 /* ---- while it runs -------------------------------------------------------------------------------------------- */
 
-static void send_signal(const struct run *r, int signo)
+static void send_signal(struct run *r, int signo)
 {
-	kill(-r->pid, signo);
+	launcher_signal(r->exec->launcher, &r->launch, signo);
 }
 
 /* A task whose pipe nobody reads would stop at a full one for ever. */
@@ -372,19 +483,32 @@ static void watch_output(struct run *r, struct output *out, struct watched *read
 }
 
 /* Those that have run for long enough have their pipes watched from now on. */
-static void on_grown_up(void *arg)
+static void watch_grown(struct exec *x)
 {
-	struct exec *x = arg;
 	uint64_t now = loop_now_us(x->p.loop);
 	struct run *r;
 
-	while ((r = TAILQ_FIRST(&x->young)) != NULL && r->started_us + YOUNG_US <= now) {
-		grow_up(r);
+	while ((r = TAILQ_FIRST(&x->at[RUN_YOUNG])) != NULL && r->since_us + YOUNG_US <= now) {
+		move_run(r, RUN_GROWN);
 		watch_output(r, &r->files.out, &r->out_ready);
 		watch_output(r, &r->files.err, &r->err_ready);
 	}
-	if (r != NULL)
-		deadline_set(x->p.deadlines, &x->young_end, r->started_us + YOUNG_US); /* else the next start sets it */
+}
+
+static void on_look_time(void *arg)
+{
+	struct exec *x = arg;
+	const struct run *young;
+
+	launcher_collect(x->launcher);
+	put_back_stuck(x);
+	watch_grown(x);
+	young = TAILQ_FIRST(&x->at[RUN_YOUNG]);
+	/* should there be no memory, the next start tries again */
+	if (!TAILQ_EMPTY(&x->at[RUN_AHEAD]))
+		look_before(x, loop_now_us(x->p.loop) + SETTLE_US);
+	else if (young != NULL)
+		look_before(x, young->since_us + YOUNG_US);
 }
 
 /* SIGTERM now, SIGKILL after the delay. */
@@ -451,7 +575,8 @@ static void exec_stop(void *arg, struct task *t, int hard)
 	struct outcome o;
 
 	(void)arg;
-	if (r->is_preparing) {
+	if (r->stage == RUN_PREPARING ||
+	    (r->stage == RUN_AHEAD && launcher_withdraw(r->exec->launcher, &r->launch, UINT64_MAX))) {
 		outcome_init(&o);
 		outcome_fail(&o, FAIL_SIGNAL, SIGTERM, "stopped before it started");
 		end_early(r, &o);
@@ -462,13 +587,13 @@ static void exec_stop(void *arg, struct task *t, int hard)
 	}
 }
 
-const struct executor exec_executor = {exec_start, exec_stop, NULL};
+const struct executor exec_executor = {exec_start, exec_stop, exec_follow, exec_withdraw};
 
 pid_t exec_pid(const struct task *t)
 {
 	const struct run *r = t->run;
 
-	return r->pid;
+	return launcher_pid(r->exec->launcher, &r->launch);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------------------- */
@@ -477,7 +602,9 @@ static void judge_exit(const struct run *r, int status, struct outcome *o)
 {
 	int signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
-	if (r->timed_out)
+	if (r->no_memory)
+		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot start a process: %s", strerror(ENOMEM));
+	else if (r->timed_out)
 		outcome_fail(o, FAIL_TIMEOUT, (uint64_t)signo, "ran longer than its time limit of %.3f s",
 			     (double)r->task->group->time_limit_us / US_PER_S);
 	else if (signo != 0 && sigabbrev_np(signo) != NULL)
@@ -551,29 +678,72 @@ static void collect_output(struct run *r, struct outcome *o)
 		read_tail(&o->result->stream[STREAM_STDERR], o);
 }
 
-static void on_end(struct watched *item, uint32_t events)
+static void spawn_failed(const struct run *r, struct outcome *o)
 {
-	struct run *r = (struct run *)((char *)item - offsetof(struct run, end));
-	struct exec *x = r->exec;
+	const struct spawn_request *q = &r->launch.request;
+	const struct spawn_child *c = &r->launch.child;
+	const char *why = strerror(c->error);
+
+	switch (c->step) {
+	case SPAWN_RUN:
+		outcome_fail(o, FAIL_SPAWN, (uint64_t)c->error, "cannot run '%.500s': %s", q->argv[0], why);
+		break;
+	case SPAWN_ENTER:
+		outcome_fail(o, FAIL_SPAWN, (uint64_t)c->error, "cannot enter directory '%s': %s", q->cwd, why);
+		break;
+	case SPAWN_SETUP:
+		outcome_fail(o, FAIL_SPAWN, (uint64_t)c->error, "cannot start a process: %s", why);
+		break;
+	}
+}
+
+static uint64_t timeval_us(struct timeval t)
+{
+	return (uint64_t)t.tv_sec * US_PER_S + (uint64_t)t.tv_usec;
+}
+
+static void settle(struct run *r, struct outcome *o)
+{
+	const struct launch *it = &r->launch;
+	struct group *g = r->task->group;
+	struct exec_plan *p = g->plan;
+
+	o->elapsed_us = it->ended_us - it->started_us;
+	o->cpu_us = timeval_us(it->used.ru_utime) + timeval_us(it->used.ru_stime);
+	o->rss_bytes = (uint64_t)it->used.ru_maxrss * 1024u;
+	p->hint = r->program;
+	judge_exit(r, it->status, o);
+	collect_output(r, o);
+	if (r->files.out.capture.total_bytes > PIPE_EASY || r->files.err.capture.total_bytes > PIPE_EASY)
+		p->writes_much = 1;
+	if (o->cause == 0)
+		group_note_run(g, o->elapsed_us);
+}
+
+/* The resources go on to the one that was started with them. */
+static void note_successor(struct exec *x, struct task *t, struct run *next)
+{
+	queue_hand_on(t, next->task);
+	move_run(next, RUN_NEW);
+	if (!launcher_has_ended(x->launcher, &next->launch))
+		look_after(next, next->launch.started_us);
+	queue_started(x->p.queue, next->task);
+}
+
+static void on_ended(struct launch *it, struct launch *successor, void *arg)
+{
+	struct run *r = (struct run *)((char *)it - offsetof(struct run, launch));
+	struct exec *x = arg;
 	struct task *t = r->task;
 	struct outcome o;
-	struct rusage used;
-	int status;
 
-	(void)events;
 	outcome_init(&o);
-	/* The group's number belongs to it until its leader is waited for, so nobody else can be hit. */
-	send_signal(r, SIGKILL);
-	if (wait4(r->pid, &status, WNOHANG, &used) != r->pid) {
-		log_error("exec", "wait-failed", "pid=%d error=%s", (int)r->pid, log_quote(strerror(errno)));
-		return;
-	}
-	o.elapsed_us = clock_monotonic_us() - r->started_us;
-	o.cpu_us = (uint64_t)used.ru_utime.tv_sec * US_PER_S + (uint64_t)used.ru_utime.tv_usec +
-		   (uint64_t)used.ru_stime.tv_sec * US_PER_S + (uint64_t)used.ru_stime.tv_usec;
-	o.rss_bytes = (uint64_t)used.ru_maxrss * 1024u;
-	judge_exit(r, status, &o);
-	collect_output(r, &o);
+	if (successor != NULL)
+		note_successor(x, t, (struct run *)((char *)successor - offsetof(struct run, launch)));
+	if (it->child.error != 0)
+		spawn_failed(r, &o);
+	else
+		settle(r, &o);
 	deadline_clear(x->p.deadlines, &t->deadline);
 	t->run = NULL;
 	run_free(r);

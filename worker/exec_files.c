@@ -305,13 +305,10 @@ int files_open(struct exec_files *f, struct exec_plan *p, const struct task *t, 
 
 /* ---- the end -------------------------------------------------------------------------------------------------- */
 
-void files_started(struct exec_files *f, int null_fd)
+void files_passed_on(struct exec_files *f)
 {
-	for (int i = 0; i < 3; i++) {
-		if (f->child_fds[i] >= 0 && f->child_fds[i] != null_fd)
-			close(f->child_fds[i]);
+	for (int i = 0; i < 3; i++)
 		f->child_fds[i] = -1;
-	}
 }
 
 static void remove_dir(char **path, void (*remove_later)(const char *path, void *arg), void *arg)
@@ -328,7 +325,10 @@ static void remove_dir(char **path, void (*remove_later)(const char *path, void 
 
 void files_fini(struct exec_files *f, int null_fd, void (*remove_later)(const char *path, void *arg), void *arg)
 {
-	files_started(f, null_fd);
+	for (int i = 0; i < 3; i++)
+		if (f->child_fds[i] >= 0 && f->child_fds[i] != null_fd)
+			close(f->child_fds[i]);
+	files_passed_on(f);
 	feed_close(&f->feed);
 	capture_fini(&f->out.capture);
 	capture_fini(&f->err.capture);

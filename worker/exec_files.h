@@ -27,7 +27,7 @@ struct exec_files {
 	uint32_t first_empty; /* 1 + number of the input whose file the other empty ones are names of; 0: none */
 	struct feed feed;     /* of standard input, when it is more than we care to copy */
 	struct output out, err;
-	int child_fds[3]; /* what the child gets; owned until files_started() */
+	int child_fds[3]; /* what the child gets; owned until files_passed_on() */
 };
 
 void files_init(struct exec_files *f);
@@ -47,8 +47,8 @@ const char *files_cwd(const struct exec_files *f, const struct exec_plan *p);
 int files_open(struct exec_files *f, struct exec_plan *p, const struct task *t, const struct pattern_values *v,
 	       const char *cwd, struct arena *scratch, int null_fd, struct outcome *o);
 
-/* The child has them: close our copies of child_fds (not null_fd). */
-void files_started(struct exec_files *f, int null_fd);
+/* Somebody else closes child_fds. */
+void files_passed_on(struct exec_files *f);
 
 /* Close and free all; directories are removed, by remove_later when they are too full. */
 void files_fini(struct exec_files *f, int null_fd, void (*remove_later)(const char *path, void *arg), void *arg);

@@ -44,7 +44,8 @@ static sc_err start(struct guard *g)
 	char *argv[] = {NULL, (char *)"sched-worker", (char *)"--guard", (char *)g->cookie, (char *)g->spool_dir, NULL};
 	char *programs[] = {(char *)"/proc/self/exe", NULL};
 	char *envp[] = {(char *)"PATH=/usr/bin:/bin", NULL};
-	struct spawn_request q = {.programs = programs, .argv = argv + 1, .envp = envp, .cwd = "/", .n_fds = 4};
+	struct spawn_request q = {
+		.programs = programs, .argv = argv + 1, .envp = envp, .cwd = "/", .n_fds = 4, .flags = SPAWN_PIDFD};
 	struct spawn_child c = {.error = EMFILE};
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), fds[2];
 

@@ -20,7 +20,7 @@ static void noop_stop(void *x, struct task *t, int hard)
 	(void)hard;
 }
 
-const struct executor noop_executor = {noop_start, noop_stop, NULL};
+const struct executor noop_executor = {noop_start, noop_stop, NULL, NULL};
 
 /* A sleeping task ends: after its time, at its time limit, or when it is told to. */
 static void wake(struct sleeper *s, struct task *t, int at_limit)
@@ -101,4 +101,4 @@ static void sleep_stop(void *x, struct task *t, int hard)
 	wake(x, t, 0);
 }
 
-const struct executor sleep_executor = {sleep_start, sleep_stop, NULL};
+const struct executor sleep_executor = {sleep_start, sleep_stop, NULL, NULL};

@@ -34,6 +34,11 @@ struct group *group_ref(struct group *g)
 	return g;
 }
 
+void group_note_run(struct group *g, uint64_t elapsed_us)
+{
+	g->average_us = g->n_runs++ == 0 ? elapsed_us : (g->average_us * 7 + elapsed_us) / 8;
+}
+
 void group_drop_body(struct group *g)
 {
 	mem_free((void *)g->body.p);

@@ -48,8 +48,10 @@ struct group {
 	uint64_t time_limit_us;			   /* 0: none */
 	struct request requests[ALTERNATIVES_MAX]; /* what a task takes: one of these */
 	unsigned n_requests;
-	struct slice body; /* owned; given up once a plan was made of it */
-	void *plan;	   /* the body, prepared by the executor of its kind; owned */
+	struct slice body;   /* owned; given up once a plan was made of it */
+	uint64_t n_runs;     /* of its tasks here, that ended well */
+	uint64_t average_us; /* these took, the last ones most */
+	void *plan;	     /* the body, prepared by the executor of its kind; owned */
 	void (*plan_free)(void *plan);
 };
 
@@ -75,6 +77,9 @@ void jobs_clear(struct jobs *j);
 struct group *group_ref(struct group *g);
 void group_unref(struct group *g); /* NULL is fine */
 void job_unref(struct job *job);   /* NULL is fine */
+
+/* A task of the group has ended well after this long. */
+void group_note_run(struct group *g, uint64_t elapsed_us);
 
 /* The body is not needed any more. */
 void group_drop_body(struct group *g);

@@ -177,11 +177,9 @@ static void make_env(struct exec_plan *p, const struct group *g, const struct sl
 
 static void make_argv(struct exec_plan *p, const struct slices *argv)
 {
-	char **room = arena_alloc(&p->memory, (argv->n + 2) * sizeof(char *));
-
-	if (room == NULL)
+	p->argv = arena_alloc(&p->memory, (argv->n + 1) * sizeof(char *));
+	if (p->argv == NULL)
 		return;
-	p->argv = room + 1;
 	p->argc = argv->n;
 	for (size_t i = 0; i < argv->n; i++)
 		p->argv[i] = arena_copy(&p->memory, argv->v[i].p, argv->v[i].n);
@@ -196,6 +194,8 @@ static sc_err make_plan(struct group *g, const struct msg_body_exec *b, const st
 	if (p == NULL)
 		return SC_NOMEM;
 	p->stdin_fd = -1;
+	for (size_t i = 0; i < ALTERNATIVES_MAX; i++)
+		lane_init(&p->lanes[i]);
 	p->substitute = b->substitute != 0;
 	p->stdin_group = b->stdin_group == 0 ? 0 : (uint32_t)b->stdin_group + g->first_group;
 	make_argv(p, &b->argv);
@@ -293,21 +293,17 @@ static char **instantiate_env(const struct exec_plan *p, struct arena *a, const 
 sc_err exec_plan_instantiate(const struct exec_plan *p, struct arena *a, const struct pattern_values *v,
 			     const char *inputs_dir, int has_item, char **resources, struct exec_call *out)
 {
-	char **argv;
+	char **argv = arena_alloc(a, (p->argc + 2) * sizeof(char *));
 
+	if (argv == NULL)
+		return SC_NOMEM;
+	out->argv = argv + 1;
+	for (size_t i = 0; i < p->argc; i++)
+		out->argv[i] = p->substitute ? pattern_expand(a, slice_of(p->argv[i]), v, NULL) : p->argv[i];
+	out->argv[p->argc] = NULL;
 	out->envp = instantiate_env(p, a, v, inputs_dir, has_item, resources);
-	out->argv = p->argv;
 	out->programs = p->programs;
-	if (p->substitute) {
-		argv = arena_alloc(a, (p->argc + 2) * sizeof(char *));
-		if (argv == NULL)
-			return SC_NOMEM;
-		out->argv = argv + 1;
-		for (size_t i = 0; i < p->argc; i++)
-			out->argv[i] = pattern_expand(a, slice_of(p->argv[i]), v, NULL);
-		out->argv[p->argc] = NULL;
-		if (!a->failed)
-			out->programs = spawn_candidates(a, out->argv[0], p->env);
-	}
+	if (p->substitute && !a->failed)
+		out->programs = spawn_candidates(a, out->argv[0], p->env);
 	return a->failed ? SC_NOMEM : SC_OK;
 }

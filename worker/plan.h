@@ -14,6 +14,7 @@
 #include "proto/message.h"
 #include "worker/arena.h"
 #include "worker/jobs.h"
+#include "worker/launcher.h"
 #include "worker/expand.h"
 #include "worker/resources.h"
 
@@ -30,7 +31,7 @@ void base_env_fini(struct base_env *e);
 struct exec_plan {
 	struct arena memory; /* of all that follows */
 	size_t argc;
-	char **argv; /* texts, terminated; argv[-1] is free */
+	char **argv; /* texts, terminated */
 	size_t n_env;
 	char **env;	    /* the group's environment without the variables of a single task; env[n_env] is NULL */
 	size_t n_templates; /* the last of env that may hold placeholders */
@@ -42,9 +43,11 @@ struct exec_plan {
 	char *stdout_pattern; /* NULL: captured */
 	char *stderr_pattern;
 	int substitute;
-	int own_resources; /* tasks differ in what they were given: it is not in env */
-	char **programs;   /* where to look, when argv[0] is the same for all */
-	unsigned hint;	   /* which of these was it */
+	int own_resources;			    /* tasks differ in what they were given: it is not in env */
+	char **programs;			    /* where to look, when argv[0] is the same for all */
+	unsigned hint;				    /* which of these was it */
+	int writes_much;			    /* to a pipe: somebody has to read it while the task runs */
+	struct launch_lane lanes[ALTERNATIVES_MAX]; /* of the tasks with each request */
 };
 
 /*
@@ -56,9 +59,9 @@ sc_err exec_plan_prepare(struct group *g, struct msg_decoder *d, const struct ba
 
 /* What the tasks of one start have of their own. */
 struct exec_call {
-	char **argv;
+	char **argv; /* argv[-1] is free */
 	char **envp;
-	char **programs;
+	char **programs; /* the plan's, unless tasks differ in it */
 };
 
 /*

@@ -84,7 +84,7 @@ static int spawn(const struct slot_ends *e, const struct base_env *env, struct s
 		.envp = envp,
 		.fds = {e->null_fd, out, out, e->sockets[1], e->shared_fd},
 		.n_fds = 5,
-		.flags = SPAWN_DIES_WITH_US | SPAWN_NEW_GROUP,
+		.flags = SPAWN_DIES_WITH_US | SPAWN_NEW_GROUP | SPAWN_PIDFD,
 	};
 
 	if (envp == NULL) {

@@ -367,17 +367,17 @@ static int call_start(void *arg, struct task *t, struct outcome *o)
 }
 
 /* Behind calls of its own group that take the same, if these are short and not too many. */
-static int call_follow(void *arg, struct task *t)
+static enum follow call_follow(void *arg, struct task *t)
 {
 	struct slots *x = arg;
-	const struct call_plan *p = t->group->plan;
+	const struct group *g = t->group;
 	struct slot *s, *best = NULL;
 	struct call *c;
 	uint64_t depth;
 
-	if (p == NULL || p->n_returned == 0 || p->average_us >= AHEAD_US || t->request->has_units)
-		return 0;
-	depth = AHEAD_US / (p->average_us + 1);
+	if (g->plan == NULL || g->n_runs == 0 || g->average_us >= AHEAD_US || t->request->has_units)
+		return FOLLOW_NO;
+	depth = AHEAD_US / (g->average_us + 1);
 	if (depth > AHEAD_CALLS)
 		depth = AHEAD_CALLS;
 	TAILQ_FOREACH (s, &x->all, link) {
@@ -387,16 +387,16 @@ static int call_follow(void *arg, struct task *t)
 			best = s;
 	}
 	if (best == NULL)
-		return 0;
+		return FOLLOW_NO;
 	c = enqueue(x, best, t);
 	if (c == NULL)
-		return 0;
+		return FOLLOW_NO;
 	if (send_call(x, best, c) == SC_OK)
-		return 1;
+		return FOLLOW_STARTED;
 	call_leave(x, c);
 	call_free(c);
 	t->run = NULL;
-	return 0;
+	return FOLLOW_NO;
 }
 
 /* ---- stopping ------------------------------------------------------------------------------------------------- */
@@ -418,7 +418,7 @@ static void call_stop(void *arg, struct task *t, int hard)
 		slot_kill(c->slot);
 }
 
-const struct executor call_executor = {call_start, call_stop, call_follow};
+const struct executor call_executor = {call_start, call_stop, call_follow, NULL};
 
 /* The time limit of the first call of a slot, or the kill delay of any. */
 static void on_limit(void *arg)
@@ -490,7 +490,7 @@ static void on_return(struct slot *s, const struct msg_slot_return *r, void *arg
 		outcome_fail(&o, FAIL_OUTPUT, err == SC_IO ? (uint64_t)errno : 0, "the result could not be kept: %s",
 			     err == SC_IO ? strerror(errno) : sc_err_text(err));
 	if (r->cause == 0)
-		call_plan_count(c->task->group->plan, r->elapsed_us);
+		group_note_run(c->task->group, r->elapsed_us);
 	call_ended(x, c, &o);
 }
 

@@ -1,9 +1,10 @@
 /*
  * spawn.c - see spawn.h.
  *
- * The child runs on a stack of its own in the agent's memory, which stands still meanwhile.  So the child calls nothing
- * but system calls, leaves no signal handler of the agent's reachable before it unblocks signals, and says what went
- * wrong by writing it where the parent will look.
+ * The child runs in the agent's memory, on a piece of the stack of the thread that started it, which stands still until
+ * the child has become another program; other threads go on.  So the child calls nothing but system calls, touches
+ * nothing but what that thread gave it, leaves no signal handler of the agent's reachable before it unblocks signals,
+ * and says what went wrong by writing it where that thread will look.
  */
 #include "worker/spawn.h"
 
@@ -12,21 +13,19 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STACK_BYTES ((size_t)64 * 1024)
-#define GUARD_BYTES ((size_t)4096)
+#define STACK_BYTES 16384 /* a few frames of ours; it is on the stack of the caller */
 #define PATH_USUAL  "/usr/local/bin:/usr/bin:/bin"
 
 /* The child's frames are never left, so a sanitizer would take their remains on the stack for errors. */
 #define IN_CHILD __attribute__((no_sanitize("address", "undefined", "thread")))
 
-static char *stack_top;
 static pid_t own_pid;
+static sigset_t children_mask;	     /* signals that are blocked: what the agent was started with */
 static struct rlimit children_files; /* descriptors a child may have: what the agent was started with */
 
 /* What the agent handles or ignores; of the others that it might have inherited as ignored, those that were. */
@@ -39,7 +38,6 @@ static int files_are_raised; /* above children_files */
 struct child_args {
 	const struct spawn_request *q;
 	struct spawn_child *out;
-	const sigset_t *mask;
 };
 
 static void find_signals(void)
@@ -56,15 +54,10 @@ static void find_signals(void)
 
 int spawn_init(void)
 {
-	char *map = mmap(NULL, STACK_BYTES + GUARD_BYTES, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	struct rlimit files;
 
-	if (map == MAP_FAILED || mprotect(map, GUARD_BYTES, PROT_NONE) != 0)
-		return -1;
-	stack_top = map + STACK_BYTES + GUARD_BYTES;
 	own_pid = getpid();
-	if (getrlimit(RLIMIT_NOFILE, &children_files) != 0)
+	if (getrlimit(RLIMIT_NOFILE, &children_files) != 0 || sigprocmask(SIG_SETMASK, NULL, &children_mask) != 0)
 		return -1;
 	files = children_files;
 	files.rlim_cur = files.rlim_max;
@@ -107,7 +100,11 @@ IN_CHILD static int setup(const struct child_args *a)
 			return -1;
 		}
 	}
-	if (place_fds(q) != 0 || (files_are_raised && setrlimit(RLIMIT_NOFILE, &children_files) != 0))
+	if (place_fds(q) != 0)
+		return -1;
+	/* At once: what another thread closes now is not to live on here, were it only until exec. */
+	close_range((unsigned)q->n_fds, ~0u, 0); /* not known to old kernels, where exec does it */
+	if (files_are_raised && setrlimit(RLIMIT_NOFILE, &children_files) != 0)
 		return -1;
 	for (size_t i = 0; i < n_reset_signals; i++)
 		signal(reset_signals[i], SIG_DFL);
@@ -162,7 +159,7 @@ IN_CHILD static int child_main(void *arg)
 	if (a->q->cwd != NULL && chdir(a->q->cwd) != 0)
 		goto fail;
 	a->out->step = SPAWN_RUN;
-	sigprocmask(SIG_SETMASK, a->mask, NULL);
+	sigprocmask(SIG_SETMASK, &children_mask, NULL);
 	errno = ENOENT;
 	execute_first(a->q);
 fail:
@@ -174,25 +171,27 @@ fail:
 
 int spawn_start(const struct spawn_request *q, struct spawn_child *out)
 {
+	_Alignas(16) char stack[STACK_BYTES];
 	struct child_args args = {.q = q, .out = out};
 	char *first = q->argv[0];
+	int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | ((q->flags & SPAWN_PIDFD) != 0 ? CLONE_PIDFD : 0);
 	sigset_t all, mask;
 
 	*out = (struct spawn_child){.pid = -1, .pidfd = -1};
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &mask);
-	args.mask = &mask;
-	out->pid = clone(child_main, stack_top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &args, &out->pidfd);
+	pthread_sigmask(SIG_SETMASK, &all, &mask);
+	out->pid = clone(child_main, stack + sizeof(stack), flags, &args, &out->pidfd);
 	if (out->pid < 0) {
 		out->error = errno;
 		out->step = SPAWN_SETUP;
 	}
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	q->argv[0] = first; /* the child may have put a script's path there, in our memory */
 	if (out->error == 0)
 		return 0;
 	if (out->pid > 0) {
-		close(out->pidfd);
+		if (out->pidfd >= 0)
+			close(out->pidfd);
 		while (waitpid(out->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}

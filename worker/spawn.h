@@ -3,7 +3,8 @@
  * posix_spawn does, but with a process group of its own, death with its parent, and the reason when it cannot be
  * started.
  *
- * Every descriptor of the agent is close-on-exec; a child has those it is given.  One thread only.
+ * Every descriptor of the agent is close-on-exec; a child has those it is given.  Any thread, which waits until the
+ * child has become another program.
  */
 #ifndef WORKER_SPAWN_H
 #define WORKER_SPAWN_H
@@ -18,8 +19,9 @@
 enum spawn_step { SPAWN_RUN, SPAWN_ENTER, SPAWN_SETUP };
 
 enum {
-	SPAWN_DIES_WITH_US = 1, /* SIGKILL when the agent ends */
+	SPAWN_DIES_WITH_US = 1, /* SIGKILL when the thread that starts it ends, and so when the agent does */
 	SPAWN_NEW_GROUP = 2,	/* leads a process group */
+	SPAWN_PIDFD = 4,	/* a descriptor of the process */
 };
 
 struct spawn_request {
@@ -38,7 +40,7 @@ struct spawn_request {
 
 struct spawn_child {
 	pid_t pid;
-	int pidfd;	      /* the caller's to close */
+	int pidfd;	      /* with SPAWN_PIDFD, else -1; the caller's to close */
 	int error;	      /* errno, when it could not be started */
 	enum spawn_step step; /* what failed */
 };

@@ -75,7 +75,8 @@ static sc_err launch(const char *path, struct sweep *x)
 	char *argv[] = {NULL, (char *)"sched-worker", (char *)"--remove-tree", (char *)path, NULL};
 	char *programs[] = {(char *)"/proc/self/exe", NULL};
 	char *envp[] = {(char *)"PATH=/usr/bin:/bin", NULL};
-	struct spawn_request q = {.programs = programs, .argv = argv + 1, .envp = envp, .cwd = "/", .n_fds = 3};
+	struct spawn_request q = {
+		.programs = programs, .argv = argv + 1, .envp = envp, .cwd = "/", .n_fds = 3, .flags = SPAWN_PIDFD};
 	struct spawn_child c;
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 

@@ -22,6 +22,7 @@
 enum task_place {
 	PLACE_FETCHING, /* some input is on its way here */
 	PLACE_QUEUED,	/* waits for its turn and its resources */
+	PLACE_AHEAD,	/* an executor starts it as soon as a running task hands on its resources */
 	PLACE_RUNNING,
 	PLACE_STOPPING, /* told to end, not gone yet */
 	PLACE_ENDED,	/* answered; about to be freed */
@@ -109,6 +110,12 @@ void outcome_init(struct outcome *o);
 void outcome_fail(struct outcome *o, unsigned cause, uint64_t status, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+enum follow {
+	FOLLOW_NO,
+	FOLLOW_STARTED, /* it runs, or is as good as running */
+	FOLLOW_AHEAD,	/* queue_started() will be called, unless it is withdrawn */
+};
+
 /* What runs the tasks of one kind.  x is the executor's own object. */
 struct executor {
 	/* 1: started, the end will be reported by queue_ended(); 0: it has ended already, *o says how. */
@@ -116,9 +123,11 @@ struct executor {
 	/* End it: SIGTERM, then SIGKILL after worker.kill-delay; hard: SIGKILL at once.  Its end is reported as ever.
 	 */
 	void (*stop)(void *x, struct task *t, int hard);
-	/* Whether it can start without resources, right behind a running task that will hand its own on.  May be NULL.
-	 */
-	int (*follow)(void *x, struct task *t);
+	/* Start it without resources, right behind a running task that will hand its own on.  May be NULL. */
+	enum follow (*follow)(void *x, struct task *t);
+	/* Take back a task that is ahead: 1: the executor has forgotten it; 0: it has started already.  NULL if no task
+	 * ever is. */
+	int (*withdraw)(void *x, struct task *t);
 };
 
 #endif

@@ -19,7 +19,7 @@
 #define PASSED_MAX	     256u  /* waiting for units: so many are gone past to those that do not */
 #define FREE_TASKS_MAX	     4096u /* kept for reuse */
 
-enum task_event { EV_INPUTS_HERE, EV_INPUTS_LOST, EV_START, EV_END, EV_STOP, TASK_EVENTS };
+enum task_event { EV_INPUTS_HERE, EV_INPUTS_LOST, EV_FOLLOW, EV_BACK, EV_START, EV_END, EV_STOP, TASK_EVENTS };
 
 TAILQ_HEAD(task_list, task);
 
@@ -95,7 +95,7 @@ uint64_t queue_running(const struct task_queue *q)
 
 uint64_t queue_waiting(const struct task_queue *q)
 {
-	return q->n_at[PLACE_FETCHING] + q->n_at[PLACE_QUEUED];
+	return q->n_at[PLACE_FETCHING] + q->n_at[PLACE_QUEUED] + q->n_at[PLACE_AHEAD];
 }
 
 void queue_each_running(struct task_queue *q, void (*fn)(struct task *t, void *arg), void *arg)
@@ -265,14 +265,19 @@ static const struct transition table[TASK_PLACES][TASK_EVENTS] = {
 	[PLACE_FETCHING][EV_END] = {PLACE_ENDED, act_answer, "an input cannot be brought here"},
 	[PLACE_FETCHING][EV_STOP] = {PLACE_ENDED, act_cancelled, "stopped before its inputs were here"},
 	[PLACE_QUEUED][EV_START] = {PLACE_RUNNING, act_started, "its resources are free"},
+	[PLACE_QUEUED][EV_FOLLOW] = {PLACE_AHEAD, NULL, "one that runs will hand its resources on"},
 	[PLACE_QUEUED][EV_END] = {PLACE_ENDED, act_answer, "ended at once"},
 	[PLACE_QUEUED][EV_STOP] = {PLACE_ENDED, act_cancelled, "stopped before it started"},
+	[PLACE_AHEAD][EV_START] = {PLACE_RUNNING, act_started, "it was handed resources"},
+	[PLACE_AHEAD][EV_BACK] = {PLACE_QUEUED, NULL, "what it would have followed goes on"},
+	[PLACE_AHEAD][EV_END] = {PLACE_ENDED, act_answer, "ended"},
+	[PLACE_AHEAD][EV_STOP] = {PLACE_STOPPING, act_stop, "told to end"},
 	[PLACE_RUNNING][EV_END] = {PLACE_ENDED, act_answer, "ended"},
 	[PLACE_RUNNING][EV_STOP] = {PLACE_STOPPING, act_stop, "told to end"},
 	[PLACE_STOPPING][EV_END] = {PLACE_ENDED, act_cancelled, "ended, as it was told to"},
 };
 
-static const char *const place_names[TASK_PLACES] = {"fetching", "queued", "running", "stopping", "ended"};
+static const char *const place_names[TASK_PLACES] = {"fetching", "queued", "ahead", "running", "stopping", "ended"};
 
 /* Nothing else assigns `place`.  The task is gone afterwards if it has ended. */
 static void task_event(struct task_queue *q, struct task *t, enum task_event event, struct outcome *o)
@@ -286,10 +291,11 @@ static void task_event(struct task_queue *q, struct task *t, enum task_event eve
 	TAILQ_REMOVE(&q->at[t->place], t, link);
 	q->n_at[t->place]--;
 	t->place = x->to;
-	if (x->to != PLACE_ENDED) {
+	if (event == EV_BACK)
+		TAILQ_INSERT_HEAD(&q->at[x->to], t, link);
+	else if (x->to != PLACE_ENDED)
 		TAILQ_INSERT_TAIL(&q->at[x->to], t, link);
-		q->n_at[x->to]++;
-	}
+	q->n_at[x->to] += x->to != PLACE_ENDED;
 	if (x->action != NULL)
 		x->action(q, t, o);
 	if (x->to == PLACE_ENDED)
@@ -299,6 +305,17 @@ static void task_event(struct task_queue *q, struct task *t, enum task_event eve
 void queue_ended(struct task_queue *q, struct task *t, struct outcome *o)
 {
 	task_event(q, t, EV_END, o);
+}
+
+void queue_started(struct task_queue *q, struct task *t)
+{
+	t->started_us = loop_now_us(q->p.loop);
+	task_event(q, t, EV_START, NULL);
+}
+
+void queue_put_back(struct task_queue *q, struct task *t)
+{
+	task_event(q, t, EV_BACK, NULL);
 }
 
 void queue_hand_on(struct task *from, struct task *to)
@@ -409,6 +426,22 @@ void queue_input_settled(struct input *in, void *arg)
 
 /* ---- stopping ------------------------------------------------------------------------------------------------- */
 
+/* A task that is ahead may have started without our knowing. */
+static int take_back(struct task_queue *q, struct task *t)
+{
+	unsigned kind = t->group->kind;
+
+	if (!q->executors[kind].ops->withdraw(q->executors[kind].x, t))
+		return 0;
+	task_event(q, t, EV_BACK, NULL);
+	return 1;
+}
+
+static int is_unstarted(struct task_queue *q, struct task *t)
+{
+	return t->place == PLACE_FETCHING || t->place == PLACE_QUEUED || (t->place == PLACE_AHEAD && take_back(q, t));
+}
+
 void queue_cancel(struct task_queue *q, const struct msg_tasks_cancel *m)
 {
 	struct column_reader r;
@@ -417,7 +450,7 @@ void queue_cancel(struct task_queue *q, const struct msg_tasks_cancel *m)
 	column_read(&r, &m->task);
 	while (r.left > 0) {
 		t = find(q, m->job, column_next(&r));
-		if (t != NULL && (!m->unstarted || t->place == PLACE_FETCHING || t->place == PLACE_QUEUED))
+		if (t != NULL && (!m->unstarted || is_unstarted(q, t)))
 			task_event(q, t, EV_STOP, NULL);
 	}
 }
@@ -440,15 +473,15 @@ void queue_cancel_job(struct task_queue *q, uint64_t job)
 /* What has not started is somebody else's. */
 static void give_back(struct task_queue *q)
 {
-	static const enum task_place places[] = {PLACE_FETCHING, PLACE_QUEUED};
+	static const enum task_place places[] = {PLACE_FETCHING, PLACE_QUEUED, PLACE_AHEAD};
 
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		struct task *t = TAILQ_FIRST(&q->at[places[i]]);
 
 		while (t != NULL) {
 			struct task *next = TAILQ_NEXT(t, link);
 
-			if (!t->silent)
+			if (!t->silent && is_unstarted(q, t))
 				task_event(q, t, EV_STOP, NULL);
 			t = next;
 		}
@@ -475,7 +508,7 @@ void queue_abandon_all(struct task_queue *q, int hard)
 
 			t->silent = 1;
 			leave_table(q, t); /* the scheduler may give us the same task again */
-			if (hard && (place == PLACE_RUNNING || place == PLACE_STOPPING))
+			if (hard && place >= PLACE_AHEAD)
 				q->executors[kind].ops->stop(q->executors[kind].x, t, 1);
 			else
 				task_event(q, t, EV_STOP, NULL);
@@ -541,6 +574,7 @@ static int start_task(struct task_queue *q, struct task *t, struct outcome *o)
 {
 	unsigned kind = t->group->kind;
 	const struct executor *ops = kind < KINDS ? q->executors[kind].ops : NULL;
+	enum follow follow;
 
 	outcome_init(o);
 	if (ops == NULL || t->request->problem != NULL) {
@@ -552,10 +586,12 @@ static int start_task(struct task_queue *q, struct task *t, struct outcome *o)
 		return 1;
 	}
 	if (!resources_take(q->p.resources, t->request, &t->units)) {
-		if (t->attempt > 0 || ops->follow == NULL || !ops->follow(q->executors[kind].x, t))
+		if (t->attempt > 0 || ops->follow == NULL)
 			return 0;
-		task_event(q, t, EV_START, NULL);
-		return 1;
+		follow = ops->follow(q->executors[kind].x, t);
+		if (follow != FOLLOW_NO)
+			task_event(q, t, follow == FOLLOW_AHEAD ? EV_FOLLOW : EV_START, NULL);
+		return follow != FOLLOW_NO;
 	}
 	t->has_resources = 1;
 	t->started_us = loop_now_us(q->p.loop);
@@ -620,7 +656,8 @@ static void tell(struct task_queue *q)
  */
 static int may_wait(struct task_queue *q)
 {
-	if (q->n_at[PLACE_QUEUED] <= queue_running(q) || q->answers_due || answers_are_urgent(q->p.answers))
+	if (q->n_at[PLACE_QUEUED] + q->n_at[PLACE_AHEAD] <= queue_running(q) || q->answers_due ||
+	    answers_are_urgent(q->p.answers))
 		return 0;
 	if (deadline_is_set(&q->answer_time) && !(q->answers_awaited && q->answers_wait_long))
 		return 1;

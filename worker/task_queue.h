@@ -53,6 +53,12 @@ void queue_pause(struct task_queue *q, int is_paused);
 /* From executors: a task that was started has ended.  Takes o->result. */
 void queue_ended(struct task_queue *q, struct task *t, struct outcome *o);
 
+/* From executors: a task that was ahead has started, with what it was handed. */
+void queue_started(struct task_queue *q, struct task *t);
+
+/* From executors: a task that was ahead was withdrawn, as it would wait for too long, and is the first in the queue. */
+void queue_put_back(struct task_queue *q, struct task *t);
+
 /* From executors: `to` goes on with the resources of `from`, which is about to end. */
 void queue_hand_on(struct task *from, struct task *to);
 

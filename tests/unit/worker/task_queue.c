@@ -47,7 +47,7 @@ static void stop(void *x, struct task *t, int hard)
 	n_stopped++;
 }
 
-static const struct executor executor = {start, stop, NULL};
+static const struct executor executor = {start, stop, NULL, NULL};
 
 static void end_first(unsigned cause)
 {
