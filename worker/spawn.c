@@ -24,6 +24,12 @@
 /* The child's frames are never left, so a sanitizer would take their remains on the stack for errors. */
 #define IN_CHILD __attribute__((no_sanitize("address", "undefined", "thread")))
 
+/* ThreadSanitizer takes every clone() for a fork, and from then on ignores what this thread does. */
+#ifdef __SANITIZE_THREAD__
+int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+#define clone __clone
+#endif
+
 static pid_t own_pid;
 static sigset_t children_mask;	     /* signals that are blocked: what the agent was started with */
 static struct rlimit children_files; /* descriptors a child may have: what the agent was started with */

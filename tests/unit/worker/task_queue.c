@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/text.h"
@@ -28,6 +29,11 @@ static struct buf error;
 static struct task *running[100];
 static size_t n_running, n_stopped;
 
+/* Tasks of a group with this name are ahead, if they have to wait; the first of those that were is told to start. */
+static struct task *ahead[100];
+static size_t n_ahead;
+static int may_withdraw;
+
 static int start(void *x, struct task *t, struct outcome *o)
 {
 	(void)x;
@@ -47,7 +53,28 @@ static void stop(void *x, struct task *t, int hard)
 	n_stopped++;
 }
 
-static const struct executor executor = {start, stop, NULL, NULL};
+static enum follow follow(void *x, struct task *t)
+{
+	(void)x;
+	if (strcmp(t->group->name, "g7") != 0 || n_ahead == 3)
+		return FOLLOW_NO;
+	ahead[n_ahead++] = t;
+	return FOLLOW_AHEAD;
+}
+
+static int withdraw(void *x, struct task *t)
+{
+	size_t i = 0;
+
+	(void)x;
+	while (ahead[i] != t)
+		i++;
+	if (may_withdraw)
+		memmove(ahead + i, ahead + i + 1, (--n_ahead - i) * sizeof(ahead[0]));
+	return may_withdraw;
+}
+
+static const struct executor executor = {start, stop, follow, withdraw};
 
 static void end_first(unsigned cause)
 {
@@ -57,6 +84,12 @@ static void end_first(unsigned cause)
 	outcome_init(&o);
 	o.cause = cause;
 	memmove(running, running + 1, --n_running * sizeof(running[0]));
+	if (n_ahead > 0) {
+		queue_hand_on(t, ahead[0]);
+		queue_started(q, ahead[0]);
+		running[n_running++] = ahead[0];
+		memmove(ahead, ahead + 1, --n_ahead * sizeof(ahead[0]));
+	}
 	queue_ended(q, t, &o);
 }
 
@@ -95,7 +128,8 @@ static void begin(void)
 	cr_assert_eq(conn_new(l, fds[0], &conn_limits_default, &handlers, NULL, &conn), SC_OK);
 	scheduler = raw_over(fds[1]);
 	answers_connect(answers, conn);
-	n_running = n_stopped = 0;
+	n_running = n_stopped = n_ahead = 0;
+	may_withdraw = 1;
 }
 
 static void finish(void)
@@ -147,9 +181,9 @@ static sc_err assign(uint64_t group, uint64_t first, uint64_t n)
 	return err;
 }
 
-static void cancel(uint64_t task)
+static void cancel_if(uint64_t task, int unstarted)
 {
-	struct msg_tasks_cancel m = {.job = 1};
+	struct msg_tasks_cancel m = {.job = 1, .unstarted = unstarted != 0};
 	struct column_writer w;
 
 	column_writer_init(&w);
@@ -157,6 +191,11 @@ static void cancel(uint64_t task)
 	m.task = column_of(&w);
 	queue_cancel(q, &m);
 	column_writer_fini(&w);
+}
+
+static void cancel(uint64_t task)
+{
+	cancel_if(task, 0);
 }
 
 /* The end of a turn; what the queue had to say is written. */
@@ -279,6 +318,101 @@ Test(task_queue, cancel_in_every_state)
 	turn();
 	cr_assert_eq(raw_expect(scheduler, MSG_tasks_done)->u.tasks_done.task.count, 1);
 	cr_assert_eq(raw_expect(scheduler, MSG_tasks_cancelled)->u.tasks_cancelled.task.count, 1);
+}
+
+/* They run in order, on what others had, and nobody overtakes them. */
+Test(task_queue, tasks_that_are_ahead)
+{
+	define(7, KIND_EXEC, 0, 10, "cpus=1");
+	assign(7, 0, 6);
+	turn();
+	cr_assert_eq(n_running, 2);
+	cr_assert_eq(n_ahead, 3);
+	cr_assert_eq(queue_running(q), 2);
+	cr_assert_eq(queue_waiting(q), 4);
+	for (uint64_t i = 0; i < 6; i++) {
+		cr_assert_eq(running[0]->key.task, i);
+		cr_assert(running[0]->has_resources);
+		end_first(0);
+		turn();
+	}
+	cr_assert_eq(queue_running(q) + queue_waiting(q), 0);
+}
+
+Test(task_queue, what_is_ahead_can_be_had_back_until_it_starts)
+{
+	define(7, KIND_EXEC, 0, 10, "cpus=1");
+	assign(7, 0, 5);
+	turn();
+	cr_assert_eq(n_ahead, 3);
+	cancel_if(3, 1); /* somebody else is to have it */
+	cr_assert_eq(n_ahead, 2);
+	turn();
+	raw_expect(scheduler, MSG_tasks_running);
+	cr_assert_eq(raw_expect(scheduler, MSG_tasks_cancelled)->u.tasks_cancelled.task.count, 1);
+	may_withdraw = 0;
+	cancel_if(2, 1); /* it has started, though nobody has said so yet */
+	cr_assert_eq(n_stopped, 0);
+	cancel(2);
+	cr_assert_eq(n_stopped, 1);
+	end_first(0); /* from now on 2 has what 0 had */
+	end_first(0);
+	cr_assert_eq(running[0]->key.task, 2);
+	end_first(FAIL_SIGNAL);
+	end_first(0);
+	turn();
+	cr_assert_eq(raw_expect(scheduler, MSG_tasks_done)->u.tasks_done.task.count, 3);
+	cr_assert_eq(raw_expect(scheduler, MSG_tasks_cancelled)->u.tasks_cancelled.task.count, 1);
+	cr_assert_eq(queue_running(q) + queue_waiting(q), 0);
+}
+
+/* What it would have followed takes long. */
+Test(task_queue, what_was_ahead_is_the_first_again)
+{
+	struct task *last;
+
+	define(7, KIND_EXEC, 0, 10, "cpus=1");
+	assign(7, 0, 6);
+	turn();
+	while (n_ahead > 0) {
+		last = ahead[--n_ahead];
+		queue_put_back(q, last);
+	}
+	define(0, KIND_EXEC, 10, 1, "cpus=1");
+	assign(0, 10, 1);
+	n_ahead = 3; /* no more */
+	ahead[0] = ahead[1] = ahead[2] = NULL;
+	for (uint64_t i = 2; i < 6; i++) {
+		struct task *t = running[0];
+		struct outcome o;
+
+		outcome_init(&o);
+		memmove(running, running + 1, --n_running * sizeof(running[0]));
+		queue_ended(q, t, &o);
+		turn();
+		cr_assert_eq(running[1]->key.task, i);
+	}
+	n_ahead = 0;
+	queue_abandon_all(q, 1);
+	cr_assert_eq(n_stopped, 2);
+	end_first(0);
+	end_first(0);
+}
+
+Test(task_queue, a_pause_takes_back_what_is_ahead)
+{
+	define(7, KIND_EXEC, 0, 10, "cpus=1");
+	assign(7, 0, 6);
+	turn();
+	queue_pause(q, 1);
+	turn();
+	cr_assert_eq(n_ahead, 0);
+	cr_assert_eq(queue_waiting(q), 0);
+	cr_assert_eq(queue_running(q), 2);
+	end_first(0);
+	end_first(0);
+	turn();
+	cr_assert_eq(queue_running(q), 0);
 }
 
 Test(task_queue, abandoned_tasks_are_silent_and_their_numbers_free)
