@@ -2,8 +2,8 @@
  * exec.c - see exec.h.
  *
  * Processes are started and waited for by the launcher's threads.  Tasks that are short are prepared ahead: they follow
- * one that runs and takes the same, whose thread starts them when it ends, and it is only every SETTLE_US that we hear
- * of it, unless there is no next one or somebody waits for the result.
+ * one that runs and takes the same, whose thread starts them when it ends, and we hear of it only every SETTLE_US, or
+ * when there is no next one.
  *
  * The fewest system calls that do: the pipes of a task are looked at when it ends, and are watched only once it has run
  * for YOUNG_US.  Most short tasks write little or nothing, and their pipe would wake us just before their end does.
@@ -28,13 +28,14 @@
 #include "worker/launcher.h"
 #include "worker/resource_env.h"
 
-#define YOUNG_US      2000u
-#define FREE_RUNS_MAX 256u
-#define INPUTS_A_TURN 1000u /* a task with more is prepared over several turns */
-#define AHEAD_US      8000u /* of work prepared behind each process; what takes longer has nothing behind it */
-#define AHEAD_MAX     64u   /* tasks, behind each */
-#define SETTLE_US     4000u
-#define PIPE_EASY     ((uint64_t)32 * 1024) /* output that certainly finds room in a pipe nobody reads */
+#define YOUNG_US       2000u
+#define FREE_RUNS_MAX  256u
+#define INPUTS_A_TURN  1000u /* a task with more is prepared over several turns */
+#define AHEAD_US       8000u /* of work prepared behind each process; what takes longer has nothing behind it */
+#define AHEAD_MAX      64u   /* tasks, behind each */
+#define SETTLE_US      2000u
+#define SETTLE_LONG_US 4000u		     /* when no task can be waiting for the results */
+#define PIPE_EASY      ((uint64_t)32 * 1024) /* output that certainly finds room in a pipe nobody reads */
 
 enum run_stage {
 	RUN_NEW,       /* in no list */
@@ -216,7 +217,6 @@ static void fill_request(struct exec *x, struct run *r, const struct exec_call *
 			r->launch.own_fds |= 1u << i;
 	}
 	files_passed_on(&r->files);
-	r->launch.is_patient = r->task->group->is_unawaited;
 }
 
 /* Everything a run needs but its process.  0, or -1 with *o. */
@@ -255,10 +255,12 @@ static struct launch_lane *lane_of(const struct task *t)
 	return &p->lanes[t->request - t->group->requests];
 }
 
-/* Look after the young, and what is ahead, by then; sooner when that was said before. */
+/* Look after the young, and what is ahead, by then at the latest. */
 static sc_err look_before(struct exec *x, uint64_t at_us)
 {
-	return deadline_is_set(&x->look_time) ? SC_OK : deadline_set(x->p.deadlines, &x->look_time, at_us);
+	if (deadline_is_set(&x->look_time) && x->look_time.at_us <= at_us)
+		return SC_OK;
+	return deadline_set(x->p.deadlines, &x->look_time, at_us);
 }
 
 /* Whoever cannot be looked after must not go on. */
@@ -277,7 +279,7 @@ static void look_after(struct run *r, uint64_t started_us)
 
 	r->since_us = started_us;
 	move_run(r, RUN_YOUNG);
-	if (look_before(x, started_us + YOUNG_US) != SC_OK)
+	if (!deadline_is_set(&x->look_time) && look_before(x, started_us + YOUNG_US) != SC_OK)
 		abort_run(r);
 	if (t->place == PLACE_STOPPING)
 		return; /* the deadline is that of its end already */
@@ -393,6 +395,11 @@ static uint64_t ahead_since(struct exec *x)
 	return loop_now_us(x->p.loop) - AHEAD_US;
 }
 
+static uint64_t settle_at(struct exec *x, const struct run *r)
+{
+	return loop_now_us(x->p.loop) + (r->task->group->is_unawaited ? SETTLE_LONG_US : SETTLE_US);
+}
+
 static int may_follow(struct exec *x, const struct task *t)
 {
 	const struct group *g = t->group;
@@ -414,7 +421,7 @@ static int get_ahead(struct exec *x, struct run *r)
 	outcome_init(&o);
 	if (files_make_dirs(&r->files, t->group->plan, t, x->p.spool, &o) != 0 ||
 	    files_write_inputs(&r->files, t, INPUTS_A_TURN, &o) != 0 || make_ready(x, r, &o) != 0 ||
-	    look_before(x, loop_now_us(x->p.loop) + SETTLE_US) != SC_OK)
+	    look_before(x, settle_at(x, r)) != SC_OK)
 		return 0;
 	return launcher_follow(x->launcher, &r->launch, lane_of(t));
 }
@@ -498,15 +505,16 @@ static void watch_grown(struct exec *x)
 static void on_look_time(void *arg)
 {
 	struct exec *x = arg;
-	const struct run *young;
+	const struct run *young, *ahead;
 
 	launcher_collect(x->launcher);
 	put_back_stuck(x);
 	watch_grown(x);
 	young = TAILQ_FIRST(&x->at[RUN_YOUNG]);
+	ahead = TAILQ_FIRST(&x->at[RUN_AHEAD]);
 	/* should there be no memory, the next start tries again */
-	if (!TAILQ_EMPTY(&x->at[RUN_AHEAD]))
-		look_before(x, loop_now_us(x->p.loop) + SETTLE_US);
+	if (ahead != NULL)
+		look_before(x, settle_at(x, ahead));
 	else if (young != NULL)
 		look_before(x, young->since_us + YOUNG_US);
 }

@@ -137,7 +137,7 @@ static struct launch *note_end(struct launcher *l, struct launch *it, int *tell)
 	if (next == NULL)
 		it->lane->n_busy--;
 	TAILQ_INSERT_TAIL(&l->ended, it, link);
-	*tell = (next == NULL || !it->is_patient) && !l->was_told;
+	*tell = next == NULL && !l->was_told;
 	l->was_told |= *tell;
 	return next;
 }

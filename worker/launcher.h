@@ -49,7 +49,6 @@ struct launch {
 	/* The owner's to fill in; what it refers to stays as it is as long as the launcher has it. */
 	struct spawn_request request; /* with SPAWN_NEW_GROUP, without SPAWN_PIDFD */
 	unsigned own_fds;	      /* bits: those of request.fds that are closed when the child has them */
-	int is_patient;		      /* its end need not be told at once if another follows */
 
 	/* To be read when its end is told; started_us also when it is told that it has started. */
 	struct spawn_child child; /* with error: it did not start, and what follows is not set */
@@ -72,10 +71,12 @@ void launch_close_fds(struct launch *it); /* of request.fds those that are its o
 /*
  * `it` has ended, whoever was left of its process group has been killed, and it is the owner's again, who may free it.
  * successor has been started in its place before, or is NULL; it is told of as started by this.
+ *
+ * Told at once when nothing followed; else when something else has to be told, or launcher_collect() is called.
  */
 typedef void (*launch_ended_fn)(struct launch *it, struct launch *successor, void *arg);
 
-/* Ends are told in the loop.  SC_NOMEM. */
+/* SC_NOMEM. */
 sc_err launcher_new(struct watch *w, launch_ended_fn ended, void *arg, struct launcher **out);
 void launcher_free(struct launcher *l); /* waits for the threads: nothing may be under way; NULL is fine */
 

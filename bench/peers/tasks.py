@@ -87,7 +87,7 @@ def sched():
 
 
 def bare():
-    """A loop of posix_spawn and wait: nothing can be faster."""
+    """A loop of posix_spawn and wait, one thread that captures nothing."""
     exec_ = bench("exec", "--tasks", str(PROCESSES), "--slots", str(args.width), "--rounds", str(ROUNDS))
     emit("true_us", 1e6 / exec_["bare_per_s"], PROCESSES)
 

@@ -105,13 +105,12 @@ static void until(int (*is_so)(void *arg), struct line *x)
 }
 
 /* A line that goes on until its input is closed. */
-static int start_held(struct line *x, int is_patient)
+static int start_held(struct line *x)
 {
 	int fds[2];
 
 	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
 	line_init(x, "read x; exit 5", fds[0]);
-	x->launch.is_patient = is_patient;
 	cr_assert_eq(launcher_start(launcher, &x->launch, &lane), 0);
 	until(runs, x);
 	close(fds[0]);
@@ -168,7 +167,7 @@ Test(launcher, closes_what_the_child_was_given)
 Test(launcher, followers_go_on_in_order)
 {
 	struct line head, followers[20];
-	int held = start_held(&head, 0);
+	int held = start_held(&head);
 
 	for (size_t i = 0; i < 20; i++)
 		follow(&followers[i], "true");
@@ -184,11 +183,11 @@ Test(launcher, followers_go_on_in_order)
 	cr_assert_eq(lane.n_busy + lane.n_followers, 0);
 }
 
-/* Whoever is patient hears of an end when somebody asks, or when nobody is left to go on. */
-Test(launcher, patient_ends_are_told_together)
+/* When somebody asks, or nobody is left to go on. */
+Test(launcher, ends_are_told_together)
 {
 	struct line head, next;
-	int held = start_held(&head, 1), fds[2];
+	int held = start_held(&head), fds[2];
 
 	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
 	line_init(&next, "read x", fds[0]);
@@ -218,7 +217,7 @@ Test(launcher, followers_are_taken_back_until_they_start)
 {
 	uint64_t before = clock_monotonic_us() - 1;
 	struct line head, first, second;
-	int held = start_held(&head, 0);
+	int held = start_held(&head);
 
 	cr_assert(launcher_has_room(launcher, &lane, before, 2));
 	follow(&first, "true");
