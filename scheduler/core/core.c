@@ -10,6 +10,9 @@
 
 #define WORKERS_MAX 1000000u
 
+/* Of a turn: there is room for so many from the beginning, so that the list does not leave a trail of smaller ones. */
+#define ACTIONS_USUAL 1024u
+
 sc_err core_new(const struct core_options *o, struct core **out)
 {
 	struct core *c = mem_calloc(1, sizeof(*c));
@@ -24,7 +27,8 @@ sc_err core_new(const struct core_options *o, struct core **out)
 	TAILQ_INIT(&c->jobs);
 	TAILQ_INIT(&c->ended);
 	TAILQ_INIT(&c->graves);
-	if (requests_init(&c->requests) != SC_OK) {
+	c->actions = mem_grow(NULL, &c->cap_actions, ACTIONS_USUAL, sizeof(*c->actions));
+	if (c->actions == NULL || requests_init(&c->requests) != SC_OK) {
 		core_free(c);
 		return SC_NOMEM;
 	}
