@@ -438,11 +438,19 @@ static void check(struct world *w)
 	w->err = SC_BAD_STATE;
 }
 
+static void decide(struct world *w)
+{
+	core_schedule(w->core, w->now_us);
+	carry_out(w);
+	w->counts->steps++;
+}
+
 /* Until the job has ended and nobody says anything any more. */
 static void run_turns(struct world *w)
 {
 	uint64_t turns = 0;
 
+	decide(w); /* of what was submitted */
 	while (w->err == SC_OK && turns < TURNS_MAX) {
 		uint64_t due = core_next_due_us(w->core), next = w->n_heap > 0 ? w->heap[0].at_us : UINT64_MAX;
 
@@ -454,9 +462,7 @@ static void run_turns(struct world *w)
 
 			happen(w, &e);
 		}
-		core_schedule(w->core, w->now_us);
-		carry_out(w);
-		w->counts->steps++;
+		decide(w);
 		if (++turns % w->o->check_every == 0)
 			check(w);
 	}

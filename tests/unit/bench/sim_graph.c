@@ -57,6 +57,18 @@ Test(sim_graph, xarray)
 	run("xarray-25", 50);
 }
 
+Test(sim_graph, nobody_dies)
+{
+	struct sim_counts counts = {0};
+	struct sim_graph_options o = {.seed = 1, .graph = "tree-12", .workers = 20, .check_every = 200};
+	struct buf why;
+
+	buf_init(&why, 0);
+	cr_assert_eq(sim_graph_run(&o, &counts, &why), SC_OK, "%s", buf_str(&why));
+	cr_assert_eq(counts.lost_workers, 0);
+	buf_fini(&why);
+}
+
 Test(sim_graph, a_graph_there_is_not)
 {
 	struct sim_graph_options o = {.seed = 1, .graph = "nosuch-1", .workers = 1, .check_every = 1};
