@@ -280,30 +280,6 @@ sc_err core_task_failed(struct core *c, uint32_t worker, struct job *j, uint32_t
 	return SC_OK;
 }
 
-sc_err core_task_stopped(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t now_us)
-{
-	int moving;
-
-	if (asked(c, worker, j, task) == NULL)
-		return SC_UNEXPECTED;
-	moving = (j->tasks[task].flags & TASK_MOVING) != 0;
-	answered(c, worker, j, task);
-	if (j->tasks[task].state == TASK_ASSIGNED && moving) { /* it was no attempt */
-		if (j->tasks[task].attempts < UINT16_MAX)
-			j->tasks[task].attempts--;
-		task_event(c, j, task, EV_WITHDRAWN);
-		task_settle(c, j, task);
-	} else if (task_state_in_flight(j->tasks[task].state)) { /* nobody asked for it: somebody else may run it */
-		gang_call_back(c, j, task);
-		if (!goes_back(c, j, task)) {
-			task_event(c, j, task, EV_WORKER_LOST);
-			task_settle(c, j, task);
-		}
-	}
-	job_update(c, j, now_us);
-	return SC_OK;
-}
-
 /* One more worker or attempt came to nothing; 1 when that was one too many and the task has failed. */
 static int count_crash(struct core *c, struct job *j, uint32_t task, enum task_event ev, const char *what)
 {
@@ -318,6 +294,33 @@ static int count_crash(struct core *c, struct job *j, uint32_t task, enum task_e
 	task_set_failure(j, task, FAIL_WORKERS, t->crashes, task, slice_of(text));
 	task_fail(c, j, task, ev);
 	return 1;
+}
+
+sc_err core_task_stopped(struct core *c, uint32_t worker, struct job *j, uint32_t task, uint64_t now_us)
+{
+	const struct worker *w = asked(c, worker, j, task);
+	int moving, is_given_back;
+
+	if (w == NULL)
+		return SC_UNEXPECTED;
+	is_given_back = w->is_paused && j->tasks[task].state == TASK_ASSIGNED;
+	moving = (j->tasks[task].flags & TASK_MOVING) != 0;
+	answered(c, worker, j, task);
+	if (j->tasks[task].state == TASK_ASSIGNED && moving) { /* it was no attempt */
+		if (j->tasks[task].attempts < UINT16_MAX)
+			j->tasks[task].attempts--;
+		task_event(c, j, task, EV_WITHDRAWN);
+		task_settle(c, j, task);
+	} else if (task_state_in_flight(j->tasks[task].state)) { /* nobody asked for it: somebody else may run it */
+		gang_call_back(c, j, task);
+		if (!goes_back(c, j, task) &&
+		    (is_given_back || !count_crash(c, j, task, EV_CRASH_LIMIT, "its worker stopped it unasked"))) {
+			task_event(c, j, task, EV_WORKER_LOST);
+			task_settle(c, j, task);
+		}
+	}
+	job_update(c, j, now_us);
+	return SC_OK;
 }
 
 void task_recompute_if_needed(struct core *c, struct job *j, uint32_t task)

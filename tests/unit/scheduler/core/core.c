@@ -663,3 +663,34 @@ Test(core, ends_of_standard_error_are_kept_within_a_budget)
 	cr_assert_eq(j->stderr_tail_bytes, 0);
 	world_fini(&w);
 }
+
+/* What a worker gives back unasked it may have begun; only one that is paused gives back what it has not. */
+Test(core, a_worker_that_stops_a_task_again_and_again)
+{
+	struct world w;
+	uint32_t number;
+	struct job *j;
+	size_t n;
+
+	world_init(&w);
+	number = world_worker(&w, "w", "cpus=1");
+	j = world_array(&w, 1);
+	for (int i = 0; i < 10; i++) {
+		world_round(&w, &n);
+		cr_assert_eq(j->tasks[0].worker, number);
+		core_worker_set_paused(w.core, number, 1);
+		cr_assert_eq(core_task_stopped(w.core, number, j, 0, w.now_us), SC_OK);
+		core_worker_set_paused(w.core, number, 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		world_round(&w, &n);
+		cr_assert_eq(j->tasks[0].worker, number);
+		if (i > 0)
+			cr_assert_eq(core_task_started(w.core, number, j, 0), SC_OK);
+		cr_assert_eq(core_task_stopped(w.core, number, j, 0, w.now_us), SC_OK);
+	}
+	cr_assert_eq(j->tasks[0].state, TASK_FAILED);
+	cr_assert_eq(j->state, JOB_FAILED);
+	world_check(&w);
+	world_fini(&w);
+}
