@@ -28,7 +28,7 @@ void info_write_totals(const struct sc_info *info, struct buf *out)
 	buf_printf(out, "cpu %" PRIu64 "%%, memory %s", t.cpu_percent,
 		   text_show_bytes(t.memory_bytes, memory, sizeof(memory)));
 	if (t.memory_limit_bytes > 0)
-		buf_printf(out, " of %s", text_show_bytes(t.memory_limit_bytes, limit, sizeof(limit)));
+		buf_printf(out, " (limits %s)", text_show_bytes(t.memory_limit_bytes, limit, sizeof(limit)));
 	if (t.spilled_bytes > 0)
 		buf_printf(out, ", spilled %s", text_show_bytes(t.spilled_bytes, spilled, sizeof(spilled)));
 	buf_printf(out, "  (version %" PRIu64, sc_info_epoch(info));

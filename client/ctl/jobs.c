@@ -296,8 +296,9 @@ static json_t *wait_json(const struct wait *w)
 	return o;
 }
 
-/* A number that is none is said before the first wait, which may be long. */
-static int check_exists(struct ctl *c, uint64_t id)
+/* What is better said before the first wait, which may be long: that there is no such job (the only one says so
+ * itself), or that it is open. */
+static int look_at_job(struct ctl *c, uint64_t id)
 {
 	const struct sc_job_row *row;
 	struct sc_jobs *jobs;
@@ -306,10 +307,13 @@ static int check_exists(struct ctl *c, uint64_t id)
 	if (err != SC_OK)
 		return ctl_failed(c, err);
 	err = sc_jobs_next(jobs, &row);
+	if (err == SC_OK && row != NULL && (row->flags & SC_JOB_OPEN) != 0)
+		ctl_note(c, "job %" PRIu64 " is open: it ends after `schedctl job close %" PRIu64 "`", id, id);
 	sc_jobs_free(jobs);
 	if (err != SC_OK)
 		return ctl_failed(c, err);
-	return row != NULL ? EXIT_DONE : ctl_fail(c, EXIT_WORK_FAILED, "there is no job %" PRIu64, id);
+	return row != NULL || c->cli.n_args == 1 ? EXIT_DONE
+						 : ctl_fail(c, EXIT_WORK_FAILED, "there is no job %" PRIu64, id);
 }
 
 static void print_end(const struct wait *w)
@@ -380,8 +384,9 @@ int verb_job_wait(struct ctl *c)
 		status = ctl_open(c);
 	if (status == EXIT_DONE)
 		status = take_ids(c, &ids);
-	for (size_t i = 0; status == EXIT_DONE && i < c->cli.n_args && c->cli.n_args > 1; i++)
-		status = check_exists(c, ids[i]);
+	for (size_t i = 0; status == EXIT_DONE && i < c->cli.n_args; i++)
+		if (ids[i] != 0) /* the newest */
+			status = look_at_job(c, ids[i]);
 	if (status == EXIT_DONE && cli_has(&c->cli, "as-completed")) {
 		status = await_jobs(c, ids, c->cli.n_args);
 		mem_free(ids);

@@ -36,7 +36,7 @@ static json_t *worker_json(const struct sc_worker_row *r)
 
 static void add_worker_row(struct table *t, const struct sc_worker_row *r)
 {
-	char shown[64], ago[80];
+	char shown[64], limit[64], ago[80];
 
 	table_add(t, r->name);
 	table_add(t, r->pool[0] != '\0' ? r->pool : "-");
@@ -44,19 +44,25 @@ static void add_worker_row(struct table *t, const struct sc_worker_row *r)
 	table_add_color(t, color_of_worker(r->status), sc_worker_status_name(r->status));
 	table_add(t, r->host);
 	table_add(t, r->resources);
+	table_add(t, r->labels[0] != '\0' ? r->labels : "-");
 	table_addf(t, "%" PRIu64, r->assigned);
 	table_addf(t, "%" PRIu64, r->done);
 	table_add(t, text_show_bytes(r->held_bytes, shown, sizeof(shown)));
 	table_addf(t, "%" PRIu64 "%%", r->cpu_percent);
-	table_add(t, text_show_bytes(r->memory_bytes, shown, sizeof(shown)));
+	text_show_bytes(r->memory_bytes, shown, sizeof(shown));
+	if (r->memory_limit_bytes > 0)
+		table_addf(t, "%s of %s", shown, text_show_bytes(r->memory_limit_bytes, limit, sizeof(limit)));
+	else
+		table_add(t, shown);
 	snprintf(ago, sizeof(ago), "%s ago", text_show_us(r->seen_us, shown, sizeof(shown)));
 	table_add(t, ago);
 }
 
 int verb_worker_list(struct ctl *c)
 {
-	static const char *const heads[] = {"NAME",  "POOL",  "?NAMESPACE", "STATUS",  "HOST",	"RESOURCES", ">TASKS",
-					    ">DONE", ">HELD", ">CPU",	    ">MEMORY", ">SEEN", NULL};
+	static const char *const heads[] = {"NAME",	 "POOL",    "?NAMESPACE", "STATUS", "HOST",
+					    "RESOURCES", "?LABELS", ">TASKS",	  ">DONE",  ">HELD",
+					    ">CPU",	 ">MEMORY", ">SEEN",	  NULL};
 	const struct sc_worker_row *row;
 	struct sc_workers *workers;
 	struct table t;

@@ -68,6 +68,8 @@ Test(growing, an_open_job_takes_tasks_until_it_is_closed)
 	    "job 1: 4 tasks more: b");
 	mem_free(CTL(2, "submit", "--job", "1", "--name", "b", "--", "true"));
 	cr_assert_not_null(strstr(error_text, "named 'b' already"), "%s", error_text);
+	mem_free(CTL(1, "job", "wait", "--timeout", "1ms", "1"));
+	cr_assert_not_null(strstr(error_text, "job 1 is open: it ends after `schedctl job close 1`"), "%s", error_text);
 	is(CTL(0, "job", "close", "1"), "job 1 closed\n");
 	mem_free(CTL(1, "job", "close", "1"));
 	is(CTL(0, "job", "wait", "1"), "job 1 done\n");
