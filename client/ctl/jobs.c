@@ -300,20 +300,23 @@ static json_t *wait_json(const struct wait *w)
  * itself), or that it is open. */
 static int look_at_job(struct ctl *c, uint64_t id)
 {
-	const struct sc_job_row *row;
+	const struct sc_job_row *row = NULL;
 	struct sc_jobs *jobs;
 	sc_err err = sc_client_list_jobs(c->client, id, NULL, &jobs);
+	int is_there;
 
-	if (err != SC_OK)
-		return ctl_failed(c, err);
-	err = sc_jobs_next(jobs, &row);
-	if (err == SC_OK && row != NULL && (row->flags & SC_JOB_OPEN) != 0)
-		ctl_note(c, "job %" PRIu64 " is open: it ends after `schedctl job close %" PRIu64 "`", id, id);
-	sc_jobs_free(jobs);
-	if (err != SC_OK)
-		return ctl_failed(c, err);
-	return row != NULL || c->cli.n_args == 1 ? EXIT_DONE
-						 : ctl_fail(c, EXIT_WORK_FAILED, "there is no job %" PRIu64, id);
+	if (err == SC_OK) {
+		err = sc_jobs_next(jobs, &row);
+		is_there = err == SC_OK && row != NULL;
+		if (is_there && (row->flags & SC_JOB_OPEN) != 0)
+			ctl_note(c, "job %" PRIu64 " is open: it ends after `schedctl job close %" PRIu64 "`", id, id);
+		sc_jobs_free(jobs);
+		if (is_there)
+			return EXIT_DONE;
+	}
+	if (c->cli.n_args == 1)
+		return EXIT_DONE;
+	return err != SC_OK ? ctl_failed(c, err) : ctl_fail(c, EXIT_WORK_FAILED, "there is no job %" PRIu64, id);
 }
 
 static void print_end(const struct wait *w)
