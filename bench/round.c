@@ -1,5 +1,5 @@
 /*
- * round.c - what one round of scheduling costs while requests of many kinds wait in one namespace.
+ * round.c - what one round of scheduling costs while requests of many kinds wait, in one namespace or in many.
  *
  * The core alone: every worker is busy, and before each round one task has ended, so that one place is free.  All
  * classes of requests but one find no room, and which of them is the most urgent has to be known.  The time is that of
@@ -54,11 +54,11 @@ static sc_err add_workers(struct core *c, uint64_t n, struct buf *error)
 }
 
 /* One job of n_tasks and more; each of its groups asks for something else, with a priority of its own. */
-static sc_err submit(struct core *c, uint32_t n, uint64_t n_tasks, struct buf *error)
+static sc_err submit(struct core *c, const char *namespace, uint32_t n, uint64_t n_tasks, struct buf *error)
 {
 	struct group_spec *groups = mem_calloc(n, sizeof(*groups));
 	char(*names)[NAME_BYTES] = mem_calloc(n, NAME_BYTES), (*requests)[NAME_BYTES] = mem_calloc(n, NAME_BYTES);
-	struct job_spec spec = {.name = slice_of("round"), .namespace = slice_of("default"), .groups = groups};
+	struct job_spec spec = {.name = slice_of("round"), .namespace = slice_of(namespace), .groups = groups};
 	struct slice body = slice_of("");
 	uint64_t id, random = 1;
 	sc_err err = groups == NULL || names == NULL || requests == NULL ? SC_NOMEM : SC_OK;
@@ -80,6 +80,22 @@ static sc_err submit(struct core *c, uint32_t n, uint64_t n_tasks, struct buf *e
 	mem_free(groups);
 	mem_free(names);
 	mem_free(requests);
+	return err;
+}
+
+/* The classes of requests are dealt out to the namespaces, each of which has a job. */
+static sc_err submit_all(struct core *c, const struct scenario *s, struct buf *error)
+{
+	uint64_t n = param(s, "namespaces"), classes = param(s, "classes");
+	uint64_t n_tasks = param(s, "rounds") + param(s, "workers") * CPUS;
+	sc_err err = SC_OK;
+
+	for (uint64_t i = 0; i < n && err == SC_OK; i++) {
+		char name[NAME_BYTES];
+
+		snprintf(name, sizeof(name), "n%llu", (unsigned long long)i);
+		err = submit(c, name, (uint32_t)(classes / n + (i < classes % n)), n_tasks / n, error);
+	}
 	return err;
 }
 
@@ -133,14 +149,18 @@ static sc_err measure(const struct scenario *s, struct core *c, uint64_t *ns, si
 static int run(const struct scenario *s)
 {
 	uint64_t n = param(s, "rounds"), classes = param(s, "classes"), workers = param(s, "workers"), *ns = NULL;
+	uint64_t namespaces = param(s, "namespaces");
 	struct core *c = NULL;
 	struct buf error;
 	size_t given;
 	sc_err err;
 
-	if (n == 0 || n > ROUNDS_MAX || classes == 0 || classes > CLASSES_MAX || workers == 0 || workers > ROUNDS_MAX) {
-		fprintf(stderr, "sched-bench: round: --classes 1 to %u, --rounds and --workers 1 to %u\n", CLASSES_MAX,
-			ROUNDS_MAX);
+	if (n == 0 || n > ROUNDS_MAX || classes == 0 || classes > CLASSES_MAX || workers == 0 || workers > ROUNDS_MAX ||
+	    namespaces == 0 || namespaces > classes) {
+		fprintf(stderr,
+			"sched-bench: round: --classes 1 to %u, --namespaces 1 to as many, --rounds and --workers 1 to "
+			"%u\n",
+			CLASSES_MAX, ROUNDS_MAX);
 		return 2;
 	}
 	buf_init(&error, 0);
@@ -148,7 +168,7 @@ static int run(const struct scenario *s)
 	if (err == SC_OK)
 		err = add_workers(c, workers, &error);
 	if (err == SC_OK)
-		err = submit(c, (uint32_t)classes, n + workers * CPUS, &error);
+		err = submit_all(c, s, &error);
 	if (err == SC_OK) {
 		ns = mem_calloc(n, sizeof(*ns));
 		err = ns == NULL ? SC_NOMEM : measure(s, c, ns, &given);
@@ -161,10 +181,10 @@ static int run(const struct scenario *s)
 	return err != SC_OK;
 }
 
-struct scenario scenario_round = {
-	"round",
-	"one round of the core while requests of many kinds wait in one namespace, and one place is free",
-	run,
-	{{"classes", 1000, "different requests that wait, at most 4096", PARAM_COUNT, NULL},
-	 {"workers", 24, "of 4 cpus, all busy", PARAM_COUNT, NULL},
-	 {"rounds", 200, "measured, after the first", PARAM_COUNT, NULL}}};
+struct scenario scenario_round = {"round",
+				  "one round of the core while requests of many kinds wait and one place is free",
+				  run,
+				  {{"classes", 1000, "different requests that wait, at most 4096", PARAM_COUNT, NULL},
+				   {"namespaces", 1, "that they belong to", PARAM_COUNT, NULL},
+				   {"workers", 24, "of 4 cpus, all busy", PARAM_COUNT, NULL},
+				   {"rounds", 200, "measured, after the first", PARAM_COUNT, NULL}}};

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "scheduler/core/core_internal.h"
+#include "scheduler/core/foremost.h"
 
 #define WRONG(...)                                                                                                     \
 	do {                                                                                                           \
@@ -354,7 +355,7 @@ static sc_err check_classes_of(const struct namespace *n, size_t *n_listed, uint
 	const struct request_class *cl;
 
 	if (n->foremost != NULL)
-		WRONG("namespace %s: a pass has left class %s", n->name, n->foremost->request->text);
+		WRONG("namespace %s: a pass has left class %s", n->name, foremost(n)->request->text);
 	TAILQ_FOREACH (cl, &n->classes, ready_link) {
 		if (cl->namespace != n || cl->n_ready == 0)
 			WRONG("namespace %s lists class %s, which is of another or has nothing ready", n->name,
@@ -385,6 +386,8 @@ static sc_err check_ready(const struct core *c, struct buf *error)
 	}
 	if (err != SC_OK)
 		return err;
+	if (all->foremost != NULL)
+		WRONG("a pass has left namespace %s", foremost_namespace(all)->name);
 	TAILQ_FOREACH (n, &all->active, active_link) {
 		if (TAILQ_EMPTY(&n->classes))
 			WRONG("namespace %s counts as active", n->name);
@@ -395,6 +398,17 @@ static sc_err check_ready(const struct core *c, struct buf *error)
 		      " ready tasks are listed, %zu namespaces active, not %zu with %" PRIu64 " and %zu",
 		      n_listed, n_ready, n_active, n_with_tasks, all->n_ready, n_with_classes);
 	return SC_OK;
+}
+
+int core_check_turn(const struct namespace *n)
+{
+	const struct namespace *other;
+
+	TAILQ_FOREACH (other, &n->home->active, active_link) {
+		if (other != n && foremost(other) != NULL && namespace_before(other, n))
+			return 0;
+	}
+	return 1;
 }
 
 int core_check_foremost(const struct namespace *n, uint64_t pass)
@@ -411,7 +425,7 @@ int core_check_foremost(const struct namespace *n, uint64_t pass)
 		    (!run_queue_before(best->front, cl->front) && cl->ready_since < best->ready_since))
 			best = cl;
 	}
-	return best == n->foremost;
+	return best == foremost(n);
 }
 
 /* What is decided is for workers that are there: the number of one that is lost is given to another. */

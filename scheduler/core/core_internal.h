@@ -176,6 +176,8 @@ void drain_forget_worker(struct core *c, const struct worker *w);
 /* check.c */
 /* In a pass: whether the class that comes next in the namespace is the one that looking at all of them finds. */
 int core_check_foremost(const struct namespace *n, uint64_t pass);
+/* Whether no other namespace with something left to serve comes before this one, which was taken out. */
+int core_check_turn(const struct namespace *n);
 
 /* delays.c */
 sc_err core_delay(struct core *c, struct job *j, uint32_t task, uint64_t due_us);

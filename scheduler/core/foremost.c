@@ -1,20 +1,21 @@
 /*
  * foremost.c - see foremost.h.
  *
- * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986) in links of the classes themselves: entering cannot fail,
- * and with one class there is nothing to do.  Entering makes the more urgent of two trees the parent of the other;
- * taking the root out joins its children in pairs, and the pairs from the last to the first.
- *
  * What waits in one round mostly waits in the next, and in the same order.  So a class that is set aside goes to the
  * end of its namespace's list, which thereby is in order when the pass ends, and the next pass enters it from the back:
- * each becomes the parent of all before it, the heap is a chain, and taking one out compares nothing.
+ * each becomes the parent of all before it, the heap is a chain, and taking one out compares nothing (base/pairing.h).
+ * The same with namespaces, and the list of those that have something ready.
  */
 #include "scheduler/core/foremost.h"
 
 #include "scheduler/core/ready.h"
 
-static int is_before(const struct request_class *a, const struct request_class *b)
+/* ---- classes of a namespace ----------------------------------------------------------------------------------- */
+
+static int class_before(const struct pairing *x, const struct pairing *y)
 {
+	const struct request_class *a = class_of_place(x), *b = class_of_place(y);
+
 	if (a->front_priority != b->front_priority)
 		return a->front_priority > b->front_priority;
 	if (a->front_job != b->front_job)
@@ -22,57 +23,11 @@ static int is_before(const struct request_class *a, const struct request_class *
 	return a->ready_since < b->ready_since;
 }
 
-/* One of two trees that have no siblings becomes the child of the other. */
-static struct request_class *join(struct request_class *a, struct request_class *b)
-{
-	struct request_class *first, *other;
-
-	if (a == NULL || b == NULL)
-		return a != NULL ? a : b;
-	first = is_before(a, b) ? a : b;
-	other = first == a ? b : a;
-	other->sibling = first->child;
-	first->child = other;
-	return first;
-}
-
-/* The head of a list of siblings, alone; the list goes on with the next. */
-static struct request_class *cut_first(struct request_class **list)
-{
-	struct request_class *first = *list;
-
-	if (first != NULL) {
-		*list = first->sibling;
-		first->sibling = NULL;
-	}
-	return first;
-}
-
 static void enter(struct namespace *n, struct request_class *cl)
 {
 	cl->front_priority = cl->front->priority;
 	cl->front_job = cl->front->job->id;
-	cl->child = cl->sibling = NULL;
-	n->foremost = join(n->foremost, cl);
-}
-
-static void leave(struct namespace *n)
-{
-	struct request_class *children = n->foremost->child, *pairs = NULL, *root = NULL;
-
-	if (children == NULL || children->sibling == NULL) { /* as it mostly is: see the top */
-		n->foremost = children;
-		return;
-	}
-	while (children != NULL) {
-		struct request_class *a = cut_first(&children), *pair = join(a, cut_first(&children));
-
-		pair->sibling = pairs;
-		pairs = pair;
-	}
-	while (pairs != NULL)
-		root = join(cut_first(&pairs), root);
-	n->foremost = root;
+	pairing_enter(&n->foremost, &cl->place, class_before);
 }
 
 void foremost_begin(struct namespace *n)
@@ -89,22 +44,62 @@ void foremost_begin(struct namespace *n)
 
 void foremost_settle(struct namespace *n)
 {
-	struct request_class *cl = n->foremost;
+	struct request_class *cl = foremost(n);
 
 	if (cl->front != NULL && cl->front->priority == cl->front_priority && cl->front->job->id == cl->front_job)
 		return;
-	leave(n);
+	pairing_leave(&n->foremost, class_before);
 	if (cl->front != NULL)
 		enter(n, cl);
 }
 
 void foremost_set_aside(struct namespace *n)
 {
-	struct request_class *cl = n->foremost;
+	struct request_class *cl = foremost(n);
 
-	leave(n);
+	pairing_leave(&n->foremost, class_before);
 	if (TAILQ_NEXT(cl, ready_link) == NULL)
 		return;
 	TAILQ_REMOVE(&n->classes, cl, ready_link);
 	TAILQ_INSERT_TAIL(&n->classes, cl, ready_link);
+}
+
+/* ---- namespaces ----------------------------------------------------------------------------------------------- */
+
+static int turn_before(const struct pairing *x, const struct pairing *y)
+{
+	return namespace_before(namespace_of_place(x), namespace_of_place(y));
+}
+
+void foremost_namespaces_begin(struct namespaces *all)
+{
+	struct namespace *n;
+
+	all->foremost = NULL;
+	TAILQ_FOREACH_REVERSE (n, &all->active, namespace_list, active_link) {
+		foremost_begin(n);
+		if (foremost(n) != NULL)
+			pairing_enter(&all->foremost, &n->place, turn_before);
+	}
+}
+
+struct namespace *foremost_namespace_take(struct namespaces *all)
+{
+	struct namespace *n = foremost_namespace(all);
+
+	if (n != NULL)
+		pairing_leave(&all->foremost, turn_before);
+	return n;
+}
+
+void foremost_namespace_return(struct namespace *n)
+{
+	struct namespaces *all = n->home;
+
+	if (foremost(n) != NULL) {
+		pairing_enter(&all->foremost, &n->place, turn_before);
+	} else if (!TAILQ_EMPTY(&n->classes) && TAILQ_NEXT(n, active_link) != NULL) { /* else it is in no list */
+		TAILQ_REMOVE(&all->active, n, active_link);
+		TAILQ_INSERT_TAIL(&all->active, n, active_link);
+	}
 }

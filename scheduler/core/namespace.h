@@ -16,6 +16,7 @@
 #include <sys/queue.h>
 
 #include "base/hash.h"
+#include "base/pairing.h"
 #include "base/slice.h"
 #include "proto/sched_error.h"
 
@@ -38,7 +39,8 @@ TAILQ_HEAD(class_list, request_class);
 /* All zero: none.  Must not move while there are any. */
 struct namespaces {
 	struct namespace *by_name;
-	struct namespace_list active; /* those with tasks that are ready */
+	struct namespace_list active; /* those with tasks that are ready; mostly in the order of the last pass */
+	struct pairing *foremost;     /* of those still to be served in it (foremost.h) */
 	uint64_t n_ready;	      /* tasks */
 	uint64_t n_entered;	      /* times a class has got tasks that are ready */
 	size_t n_set;		      /* those that differ from the usual */
@@ -51,12 +53,11 @@ struct namespace
 	size_t n_workers; /* that are reserved for it */
 	struct namespaces *home;
 	struct namespace_limits limits;
-	int is_set;			/* the limits hold a reference */
-	uint64_t n_tasks, cpus;		/* in flight */
-	uint64_t passed_over;		/* the pass in which nothing more can be given to it */
-	uint64_t entered_pass;		/* the pass its classes were put in order for */
-	struct request_class *foremost; /* of those still to be served in it (foremost.h) */
-	struct class_list classes;	/* those with tasks that are ready; mostly in the order of the last pass */
+	int is_set;		   /* the limits hold a reference */
+	uint64_t n_tasks, cpus;	   /* in flight */
+	struct pairing place;	   /* in a pass of the scheduling round (foremost.h) */
+	struct pairing *foremost;  /* of its classes, those still to be served in it */
+	struct class_list classes; /* those with tasks that are ready; mostly in the order of the last pass */
 	TAILQ_ENTRY(namespace) active_link;
 	UT_hash_handle hh;
 };

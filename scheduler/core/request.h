@@ -99,7 +99,7 @@ struct request_class {
 	uint64_t ready_since;	 /* rises from each class that got tasks to the next */
 	int64_t front_priority;
 	uint64_t front_job;
-	struct request_class *child, *sibling;
+	struct pairing place;
 	/* Of the scheduling round (schedule.c). */
 	uint64_t blocked_pass;	/* the last in which no worker had room */
 	uint64_t probing_round; /* the last in which its next task had to wait for others of its group (probe.c) */

@@ -615,55 +615,27 @@ static enum served serve(struct pass *p, struct request_class *cl)
 
 /* ---- the round -------------------------------------------------------------------------------------------------- */
 
-/* The class of the namespace whose most urgent task comes first, among those that are not blocked in this pass. */
-static struct request_class *most_urgent(const struct pass *p, struct namespace *n)
-{
-	if (n->entered_pass != p->number) {
-		n->entered_pass = p->number;
-		foremost_begin(n);
-	}
-#ifdef DEBUG_CHECKS
-	assert(core_check_foremost(n, p->number));
-#endif
-	return foremost(n);
-}
-
-static struct namespace *next_namespace(struct pass *p)
-{
-	struct namespace *n, *best = NULL, *second = NULL;
-
-	TAILQ_FOREACH (n, &p->c->requests.namespaces.active, active_link) {
-		if (n->passed_over == p->number)
-			continue;
-		if (best == NULL || namespace_before(n, best)) {
-			second = best;
-			best = n;
-		} else if (second == NULL || namespace_before(n, second)) {
-			second = n;
-		}
-	}
-	p->rival = second;
-	return best;
-}
-
 static void run_pass(struct pass *p)
 {
+	struct namespaces *all = &p->c->requests.namespaces;
 	struct namespace *n;
 
 	p->number = ++p->c->n_passes;
-	while ((n = next_namespace(p)) != NULL) {
-		struct request_class *cl = most_urgent(p, n);
+	foremost_namespaces_begin(all);
+	while ((n = foremost_namespace_take(all)) != NULL) {
+		struct request_class *cl = foremost(n);
 
-		if (cl == NULL) {
-			n->passed_over = p->number;
-		} else if (serve(p, cl) == SERVED_BLOCKED) {
+#ifdef DEBUG_CHECKS
+		assert(core_check_foremost(n, p->number) && core_check_turn(n));
+#endif
+		p->rival = foremost_namespace(all);
+		if (serve(p, cl) == SERVED_BLOCKED) {
 			cl->blocked_pass = p->number;
 			foremost_set_aside(n);
 		} else {
 			foremost_settle(n);
 		}
-		if (p->rival == NULL && foremost(n) == NULL)
-			return; /* it was the last */
+		foremost_namespace_return(n);
 	}
 }
 

@@ -244,7 +244,7 @@ Test(foremost, what_does_not_hold_is_seen)
 	foremost_begin(ns);
 	expect_wrong(&w, "a pass has left class");
 	cr_assert(core_check_foremost(ns, 1));
-	ns->foremost = foremost(ns)->child;
+	ns->foremost = ns->foremost->child;
 	cr_assert_not(core_check_foremost(ns, 1), "it is not the first");
 	ns->foremost = NULL;
 	cr_assert_not(core_check_foremost(ns, 1), "there are some");

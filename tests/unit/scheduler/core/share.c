@@ -71,6 +71,39 @@ Test(share, namespaces_share_by_weight_whoever_came_first)
 	world_fini(&w);
 }
 
+Test(share, many_namespaces_have_the_same)
+{
+	enum { N = 300 };
+	struct job *jobs[N];
+	struct world w;
+	char name[16];
+	size_t n;
+
+	world_init(&w);
+	world_worker(&w, "w1", "cpus=600");
+	for (int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		limits(&w, name, i % 3 == 0 ? 2 * NAMESPACE_WEIGHT_ONE : NAMESPACE_WEIGHT_ONE, UINT64_MAX, UINT64_MAX);
+		jobs[i] = array_of(&w, name, 10, i % 2 == 0 ? "" : "cpus=1,memory=1MiB");
+	}
+	world_round(&w, &n);
+	for (int i = 0; i < N; i++) { /* 600 for 400 shares: one for each, and 200 more */
+		size_t least = i % 3 == 0 ? 2 : 1, has = given(&w, jobs[i]);
+
+		cr_expect(has == least || has == least + 1, "%d: %zu", i, has);
+	}
+	core_actions_done(w.core);
+	for (int round = 0; round < 20; round++) {
+		for (int i = round; i < N; i += 7) {
+			if (task_state_in_flight(jobs[i]->tasks[0].state))
+				end_one(&w, jobs[i]);
+		}
+		world_round(&w, &n);
+		world_check(&w);
+	}
+	world_fini(&w);
+}
+
 Test(share, priorities_count_within_a_namespace_only)
 {
 	struct group_spec low = {.name = slice_of("l"), .n_tasks = 10, .flags = GROUP_ARRAY, .priority = -5};
