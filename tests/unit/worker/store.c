@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -161,9 +162,12 @@ Test(store, copies_make_room)
 Test(store, moves_to_a_file)
 {
 	struct result *r = text_result("to disk");
+	struct stat st;
 
 	cr_assert_eq(result_to_file(r, STREAM_RESULT), SC_OK);
 	cr_assert_eq(r->stream[STREAM_RESULT].place, BLOB_FILE);
+	cr_assert_eq(stat(r->stream[STREAM_RESULT].at, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0400, "it is for reading");
 	expect_text(r, "to disk");
 	cr_assert_eq(store_totals(s)->memory_bytes, 0);
 	result_unref(r);
