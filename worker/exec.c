@@ -33,6 +33,8 @@
 #define INPUTS_A_TURN  1000u /* a task with more is prepared over several turns */
 #define AHEAD_US       8000u /* of work prepared behind each process; what takes longer has nothing behind it */
 #define AHEAD_MAX      64u   /* tasks, behind each */
+#define AHEAD_ALL_MAX  256u  /* tasks; with more, the system would give us smaller pipes */
+#define AHEAD_FILES    16u   /* one is ahead for so many descriptors that may be open; it takes four or five */
 #define SETTLE_US      2000u
 #define SETTLE_LONG_US 4000u		     /* when no task can be waiting for the results */
 #define PIPE_EASY      ((uint64_t)32 * 1024) /* output that certainly finds room in a pipe nobody reads */
@@ -41,7 +43,7 @@ enum run_stage {
 	RUN_NEW,       /* in no list */
 	RUN_PREPARING, /* its inputs are being written */
 	RUN_AHEAD,     /* behind another, as far as we know */
-	RUN_YOUNG,     /* its pipes are not watched yet; oldest first */
+	RUN_YOUNG,     /* its pipes are not watched yet; in the order in which we heard of them */
 	RUN_GROWN,     /* in no list */
 	RUN_STAGES,
 };
@@ -71,6 +73,7 @@ struct exec {
 	struct launcher *launcher;
 	struct run_list at[RUN_STAGES];
 	struct deadline preparing_next, look_time;
+	unsigned n_ahead, max_ahead;
 	struct run_list free;
 	unsigned n_free;
 	int null_fd;
@@ -86,10 +89,12 @@ static void on_look_time(void *arg);
 sc_err exec_new(const struct exec_parts *parts, struct exec **out)
 {
 	struct exec *x = mem_calloc(1, sizeof(*x));
+	struct rlimit files;
 
 	if (x == NULL)
 		return SC_NOMEM;
 	x->p = *parts;
+	x->max_ahead = AHEAD_ALL_MAX;
 	x->limits.memory_bytes = parts->options->worker_output_memory;
 	x->limits.max_bytes = parts->options->worker_output_max;
 	for (int i = 0; i < RUN_STAGES; i++)
@@ -98,6 +103,8 @@ sc_err exec_new(const struct exec_parts *parts, struct exec **out)
 	x->preparing_next.fn = on_preparing;
 	x->look_time.fn = on_look_time;
 	x->preparing_next.arg = x->look_time.arg = x;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / AHEAD_FILES < x->max_ahead)
+		x->max_ahead = (unsigned)(files.rlim_cur / AHEAD_FILES);
 	x->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (x->null_fd < 0 || launcher_new(parts->watch, on_ended, x, &x->launcher) != SC_OK) {
 		exec_free(x);
@@ -142,6 +149,8 @@ static struct run *run_new(struct exec *x, struct task *t)
 	}
 	*r = (struct run){.exec = x, .task = t, .memory = memory};
 	launch_init(&r->launch);
+	t->deadline.fn = on_deadline;
+	t->deadline.arg = r;
 	r->out_ready.fn = on_out;
 	r->err_ready.fn = on_err;
 	files_init(&r->files);
@@ -155,11 +164,15 @@ static int has_list(enum run_stage stage)
 
 static void move_run(struct run *r, enum run_stage stage)
 {
+	struct exec *x = r->exec;
+
 	if (has_list(r->stage))
-		TAILQ_REMOVE(&r->exec->at[r->stage], r, link);
+		TAILQ_REMOVE(&x->at[r->stage], r, link);
+	x->n_ahead -= r->stage == RUN_AHEAD;
 	r->stage = stage;
 	if (has_list(stage))
-		TAILQ_INSERT_TAIL(&r->exec->at[stage], r, link);
+		TAILQ_INSERT_TAIL(&x->at[stage], r, link);
+	x->n_ahead += stage == RUN_AHEAD;
 }
 
 static void run_free(struct run *r)
@@ -283,8 +296,6 @@ static void look_after(struct run *r, uint64_t started_us)
 		abort_run(r);
 	if (t->place == PLACE_STOPPING)
 		return; /* the deadline is that of its end already */
-	t->deadline.fn = on_deadline;
-	t->deadline.arg = r;
 	if (limit_us > 0 && deadline_set(x->p.deadlines, &t->deadline, started_us + limit_us) != SC_OK)
 		abort_run(r);
 }
@@ -400,14 +411,20 @@ static uint64_t settle_at(struct exec *x, const struct run *r)
 	return loop_now_us(x->p.loop) + (r->task->group->is_unawaited ? SETTLE_LONG_US : SETTLE_US);
 }
 
+/* A file of the user's that it opens is its own only once it runs. */
+static int opens_files(const struct exec_plan *p)
+{
+	return p->stdin_path != NULL || p->stdout_pattern != NULL || p->stderr_pattern != NULL;
+}
+
 static int may_follow(struct exec *x, const struct task *t)
 {
 	const struct group *g = t->group;
 	const struct exec_plan *p = g->plan;
 	uint64_t each;
 
-	if (p == NULL || g->n_runs == 0 || g->average_us >= AHEAD_US || p->writes_much || t->request->has_units ||
-	    t->n_inputs > INPUTS_A_TURN)
+	if (p == NULL || g->n_runs == 0 || g->average_us >= AHEAD_US || p->writes_much || opens_files(p) ||
+	    t->request->has_units || t->n_inputs > INPUTS_A_TURN || x->n_ahead >= x->max_ahead)
 		return 0;
 	each = AHEAD_US / (g->average_us + 1);
 	return launcher_has_room(x->launcher, lane_of(t), ahead_since(x), each < AHEAD_MAX ? each : AHEAD_MAX);
@@ -539,7 +556,12 @@ static void terminate(struct run *r)
 static void on_deadline(void *arg)
 {
 	struct run *r = arg;
+	struct exec *x = r->exec;
+	uint64_t started_us, again_us = loop_now_us(x->p.loop) + r->task->group->time_limit_us;
 
+	if (launcher_state(x->launcher, &r->launch, &started_us) == LAUNCH_WAITS && r->task->place == PLACE_RUNNING &&
+	    deadline_set(x->p.deadlines, &r->task->deadline, again_us) == SC_OK)
+		return; /* it has had no time yet */
 	if (r->task->place == PLACE_RUNNING && !r->timed_out && !r->output_failed) {
 		r->timed_out = 1;
 		terminate(r);
@@ -731,10 +753,12 @@ static void settle(struct run *r, struct outcome *o)
 /* The resources go on to the one that was started with them. */
 static void note_successor(struct exec *x, struct task *t, struct run *next)
 {
+	uint64_t started_us;
+
 	queue_hand_on(t, next->task);
 	move_run(next, RUN_NEW);
-	if (!launcher_has_ended(x->launcher, &next->launch))
-		look_after(next, next->launch.started_us);
+	if (launcher_state(x->launcher, &next->launch, &started_us) != LAUNCH_ENDED)
+		look_after(next, started_us);
 	queue_started(x->p.queue, next->task);
 }
 

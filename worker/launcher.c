@@ -97,6 +97,24 @@ static void wait_for(struct launcher *l, struct launch *it)
 		;
 }
 
+/* There is no thread for it yet. */
+static void queue_start(struct launcher *l, struct launch *it, int is_first)
+{
+	it->state = LAUNCH_WAITS;
+	if (is_first)
+		TAILQ_INSERT_HEAD(&l->starts, it, link);
+	else
+		TAILQ_INSERT_TAIL(&l->starts, it, link);
+	l->n_starts++;
+}
+
+static struct launch *take_queued(struct launcher *l, struct launch *it)
+{
+	TAILQ_REMOVE(&l->starts, it, link);
+	l->n_starts--;
+	return it;
+}
+
 static void set_out(struct launch *it)
 {
 	it->state = LAUNCH_STARTING;
@@ -106,13 +124,17 @@ static void set_out(struct launch *it)
 /* Without the lock. */
 static void carry_out(struct launcher *l, struct launch *it)
 {
-	int failed = spawn_start(&it->request, &it->child) != 0;
-
-	launch_close_fds(it);
-	if (failed)
+	if (spawn_start(&it->request, &it->child) != 0)
 		return;
+	launch_close_fds(it);
 	note_running(l, it);
 	wait_for(l, it);
+}
+
+/* There are as many processes as the system allows. */
+static int is_refused(const struct launch *it)
+{
+	return it->child.error == EAGAIN && it->child.step == SPAWN_SETUP;
 }
 
 static struct launch *take_follower(struct launch_lane *lane)
@@ -132,6 +154,7 @@ static struct launch *note_end(struct launcher *l, struct launch *it, int *tell)
 {
 	struct launch *next = take_follower(it->lane);
 
+	launch_close_fds(it);
 	it->state = LAUNCH_ENDED;
 	it->successor = next;
 	if (next == NULL)
@@ -162,32 +185,52 @@ static struct launch *take_start(struct launcher *l)
 	}
 	if (it == NULL)
 		return NULL;
-	TAILQ_REMOVE(&l->starts, it, link);
-	l->n_starts--;
-	set_out(it);
+	set_out(take_queued(l, it));
 	return it;
+}
+
+/* Where threads are short, a follower does not overtake those that have been waiting for one. */
+static struct launch *in_order(struct launcher *l, struct launch *next)
+{
+	if (next == NULL || l->n_idle > 0 || TAILQ_EMPTY(&l->starts))
+		return next;
+	queue_start(l, next, 0);
+	return take_start(l);
+}
+
+/* One process after the other, until none follows.  0: there is one thread too many. */
+static int run_lane(struct launcher *l, struct launch *it)
+{
+	int tell;
+
+	while (it != NULL) {
+		unlock(l);
+		carry_out(l, it);
+		lock(l);
+		if (is_refused(it) && l->n_threads > 1) { /* the others will end theirs, or try */
+			queue_start(l, it, 1);
+			pthread_cond_signal(&l->to_start);
+			return 0;
+		}
+		it = in_order(l, note_end(l, it, &tell));
+		if (tell) { /* it would have to wait for the lock */
+			unlock(l);
+			wake_loop(l);
+			lock(l);
+		}
+	}
+	return 1;
 }
 
 static void *serve(void *arg)
 {
 	struct launcher *l = arg;
 	struct launch *it;
-	int tell;
 
 	lock(l);
-	while ((it = take_start(l)) != NULL) {
-		while (it != NULL) {
-			unlock(l);
-			carry_out(l, it);
-			lock(l);
-			it = note_end(l, it, &tell);
-			if (tell) { /* it would have to wait for the lock */
-				unlock(l);
-				wake_loop(l);
-				lock(l);
-			}
-		}
-	}
+	do
+		it = take_start(l);
+	while (it != NULL && run_lane(l, it));
 	l->n_threads--;
 	pthread_cond_signal(&l->gone);
 	unlock(l);
@@ -276,12 +319,12 @@ int launcher_start(struct launcher *l, struct launch *it, struct launch_lane *la
 		pthread_cond_signal(&l->to_start);
 	else
 		error = add_thread(l);
-	if (error == 0) {
-		it->state = LAUNCH_STARTING;
+	if (l->n_threads > 0) { /* one of them will have time for it */
+		error = 0;
 		it->lane = lane;
+		it->started_us = clock_monotonic_us();
 		lane->n_busy++;
-		TAILQ_INSERT_TAIL(&l->starts, it, link);
-		l->n_starts++;
+		queue_start(l, it, 0);
 	}
 	unlock(l);
 	return error;
@@ -328,11 +371,29 @@ int launcher_withdraw(struct launcher *l, struct launch *it, uint64_t since_us)
 	return done;
 }
 
+/* As if it had just begun.  Whoever would have followed has to wait for a thread in its stead. */
+static void end_waiting(struct launcher *l, struct launch *it, int signo)
+{
+	struct launch *next;
+	int tell;
+
+	set_out(take_queued(l, it));
+	it->ended_us = it->started_us;
+	it->status = signo;
+	next = note_end(l, it, &tell);
+	if (next != NULL)
+		queue_start(l, next, 1);
+	if (tell)
+		wake_loop(l);
+}
+
 void launcher_signal(struct launcher *l, struct launch *it, int signo)
 {
 	lock(l);
 	if (it->state == LAUNCH_RUNS)
 		send_signal(it, signo);
+	else if (it->state == LAUNCH_WAITS && signo != SIGCONT)
+		end_waiting(l, it, signo);
 	else if (it->state == LAUNCH_STARTING && it->signo != SIGKILL && signo != SIGCONT)
 		it->signo = signo;
 	unlock(l);
@@ -348,14 +409,15 @@ pid_t launcher_pid(struct launcher *l, const struct launch *it)
 	return pid;
 }
 
-int launcher_has_ended(struct launcher *l, const struct launch *it)
+enum launch_state launcher_state(struct launcher *l, const struct launch *it, uint64_t *started_us)
 {
-	int has;
+	enum launch_state state;
 
 	lock(l);
-	has = it->state == LAUNCH_ENDED;
+	state = it->state;
+	*started_us = it->started_us;
 	unlock(l);
-	return has;
+	return state;
 }
 
 void launcher_collect(struct launcher *l)

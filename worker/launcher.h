@@ -39,6 +39,7 @@ struct launch_lane {
 enum launch_state {
 	LAUNCH_IDLE,	 /* not the launcher's */
 	LAUNCH_FOLLOWS,	 /* waits in its lane */
+	LAUNCH_WAITS,	 /* for a thread */
 	LAUNCH_STARTING, /* there is no process yet that could be sent a signal */
 	LAUNCH_RUNS,
 	LAUNCH_ENDED,
@@ -50,7 +51,7 @@ struct launch {
 	struct spawn_request request; /* with SPAWN_NEW_GROUP, without SPAWN_PIDFD */
 	unsigned own_fds;	      /* bits: those of request.fds that are closed when the child has them */
 
-	/* To be read when its end is told; started_us also when it is told that it has started. */
+	/* To be read when its end is told. */
 	struct spawn_child child; /* with error: it did not start, and what follows is not set */
 	int status;		  /* of wait() */
 	struct rusage used;
@@ -70,7 +71,7 @@ void launch_close_fds(struct launch *it); /* of request.fds those that are its o
 
 /*
  * `it` has ended, whoever was left of its process group has been killed, and it is the owner's again, who may free it.
- * successor has been started in its place before, or is NULL; it is told of as started by this.
+ * successor is started in its place, or NULL; it is told of as started by this.
  *
  * Told at once when nothing followed; else when something else has to be told, or launcher_collect() is called.
  */
@@ -80,7 +81,10 @@ typedef void (*launch_ended_fn)(struct launch *it, struct launch *successor, voi
 sc_err launcher_new(struct watch *w, launch_ended_fn ended, void *arg, struct launcher **out);
 void launcher_free(struct launcher *l); /* waits for the threads: nothing may be under way; NULL is fine */
 
-/* Start a process.  0, or the errno of why there is no thread for it. */
+/*
+ * Start a process.  When there are as many threads, or processes, as the system allows, it waits until one of those
+ * that run has ended.  0, or the errno of why there is no thread for it and none to wait for.
+ */
 int launcher_start(struct launcher *l, struct launch *it, struct launch_lane *lane);
 
 /* Whether there is room for one more follower: something is under way, was started after since_us, and has fewer than
@@ -94,13 +98,17 @@ int launcher_follow(struct launcher *l, struct launch *it, struct launch_lane *l
  * has, or something was. */
 int launcher_withdraw(struct launcher *l, struct launch *it, uint64_t since_us);
 
-/* Send a signal to its process group, as soon as there is one; nothing if it has ended. */
+/*
+ * Send a signal to its process group, as soon as there is one; nothing if it has ended.  Whoever waits for a thread is
+ * ended by SIGTERM and SIGKILL.  A follower has to be withdrawn first.
+ */
 void launcher_signal(struct launcher *l, struct launch *it, int signo);
 
 /* Its process, 0 if there is none yet. */
 pid_t launcher_pid(struct launcher *l, const struct launch *it);
 
-int launcher_has_ended(struct launcher *l, const struct launch *it);
+/* Where it is, and since when it runs, which may be later while it waits for a thread. */
+enum launch_state launcher_state(struct launcher *l, const struct launch *it, uint64_t *started_us);
 
 /* Tell of what has ended up to now. */
 void launcher_collect(struct launcher *l);

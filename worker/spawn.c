@@ -2,7 +2,7 @@
  * spawn.c - see spawn.h.
  *
  * The child runs in the agent's memory, on a piece of the stack of the thread that started it, which stands still until
- * the child has become another program; other threads go on.  So the child calls nothing but system calls, touches
+ * the child has become another program; other threads go on.  So the child makes nothing but system calls, touches
  * nothing but what that thread gave it, leaves no signal handler of the agent's reachable before it unblocks signals,
  * and says what went wrong by writing it where that thread will look.
  */
@@ -12,9 +12,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +25,12 @@
 
 /* The child's frames are never left, so a sanitizer would take their remains on the stack for errors. */
 #define IN_CHILD __attribute__((no_sanitize("address", "undefined", "thread")))
+
+/*
+ * What sanitizers watch over is in our memory, too: of signal() and dup2() they must not learn.  The kernel's own
+ * struct sigaction, all zero, is SIG_DFL.
+ */
+static const uint64_t default_action[8];
 
 /* ThreadSanitizer takes every clone() for a fork, and from then on ignores what this thread does. */
 #ifdef __SANITIZE_THREAD__
@@ -87,7 +95,7 @@ IN_CHILD static int place_fds(const struct spawn_request *q)
 			return -1;
 	}
 	for (size_t i = 0; i < q->n_fds; i++)
-		if (fds[i] == (int)i ? fcntl(fds[i], F_SETFD, 0) != 0 : dup2(fds[i], (int)i) < 0)
+		if (fds[i] == (int)i ? fcntl(fds[i], F_SETFD, 0) != 0 : syscall(SYS_dup3, fds[i], (int)i, 0) < 0)
 			return -1;
 	return 0;
 }
@@ -113,7 +121,7 @@ IN_CHILD static int setup(const struct child_args *a)
 	if (files_are_raised && setrlimit(RLIMIT_NOFILE, &children_files) != 0)
 		return -1;
 	for (size_t i = 0; i < n_reset_signals; i++)
-		signal(reset_signals[i], SIG_DFL);
+		syscall(SYS_rt_sigaction, reset_signals[i], default_action, NULL, sizeof(uint64_t));
 	return 0;
 }
 

@@ -13,9 +13,10 @@
 #define RUNNING_MAX	4096u /* tasks that ask for nothing (cpus=0) have to be bounded as well */
 #define STARTS_PER_TURN 256u  /* processes, so that the connection is not left alone for long */
 /* Answers wait for each other this long while there is more to do; the longer when no task can be waiting for them.
- * Less than scheduler.move-after, or what is queued is taken for stuck. */
+ * With what executors are silent about (SETTLE_LONG_US) less than scheduler.move-after, or what is queued is taken for
+ * stuck. */
 #define ANSWER_DELAY_US	     5000u
-#define ANSWER_DELAY_LONG_US 12000u
+#define ANSWER_DELAY_LONG_US 8000u
 #define PASSED_MAX	     256u  /* waiting for units: so many are gone past to those that do not */
 #define FREE_TASKS_MAX	     4096u /* kept for reuse */
 
