@@ -385,9 +385,6 @@ static sc_err check_spec(const struct sc_job *job, const struct sc_group_spec *s
 	if (spec->priority < -PRIORITY_MAX || spec->priority > PRIORITY_MAX)
 		return client_error(SC_INVALID, "group %s: priority: -%d to %d is allowed", spec->name, PRIORITY_MAX,
 				    PRIORITY_MAX);
-	if (spec->stdin_group > job->n_groups)
-		return client_error(SC_INVALID, "group %s: its standard input is a group that is not there",
-				    spec->name);
 	return spec->resources != NULL ? request_check(spec->name, spec->resources) : SC_OK;
 }
 
@@ -404,6 +401,7 @@ static struct job_group *group_new(const struct sc_job *job, const struct sc_gro
 	}
 	g->first_task = job->n_tasks;
 	g->n_tasks = count;
+	g->stdin_group = spec->stdin_group;
 	g->index_first = spec->index_first;
 	g->index_step = spec->index_step != 0 ? spec->index_step : 1;
 	g->flags = spec->flags & ~(unsigned)SC_GROUP_ITEMS;

@@ -34,6 +34,7 @@ struct job_group {
 	int64_t priority;
 	struct index_list *indexes; /* instead of index_first and index_step, or NULL */
 	uint32_t max_running;
+	uint32_t stdin_group;	  /* 1 + number, 0: none */
 	struct group_join *joins; /* in the order they were added */
 	size_t n_joins, cap_joins;
 };

@@ -51,6 +51,19 @@ static sc_err check_keys(const struct sc_job *job)
 	return SC_OK;
 }
 
+/* It may be one that was added later. */
+static sc_err check_stdin(const struct sc_job *job)
+{
+	for (size_t i = 0; i < job->n_groups; i++) {
+		const struct job_group *g = job->groups[i];
+
+		if (g->stdin_group > job->n_groups || g->stdin_group == i + 1)
+			return client_error(SC_INVALID, "group %s: its standard input is a group that is not there",
+					    g->name);
+	}
+	return SC_OK;
+}
+
 static sc_err check_edges(const struct sc_job *job)
 {
 	char key[KEY_BYTES];
@@ -194,6 +207,8 @@ sc_err sc_job_check(struct sc_job *job)
 	if (job->n_tasks == 0 && (job->flags & SC_JOB_OPEN) == 0)
 		return client_error(SC_INVALID, "job %s has no tasks", job->name);
 	err = check_keys(job);
+	if (err == SC_OK)
+		err = check_stdin(job);
 	if (err == SC_OK)
 		err = check_edges(job);
 	if (err == SC_OK)

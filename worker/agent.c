@@ -30,6 +30,7 @@
 #include "worker/task_queue.h"
 #include "worker/usage.h"
 
+#define AWAY_US	      ((uint64_t)US_PER_S)
 #define DISK_PAUSE_US (5 * (uint64_t)US_PER_S) /* after a task has found the disk full */
 
 struct agent {
@@ -59,6 +60,7 @@ struct agent {
 	int was_ready; /* the line on standard output is written */
 	int ending;
 	int exit_status;
+	uint64_t turn_at_us;		    /* the last one */
 	uint64_t usage_at_us, usage_cpu_us; /* at the last heartbeat */
 };
 
@@ -308,10 +310,20 @@ static const struct link_handlers link_handlers = {
 
 /* ---- life ----------------------------------------------------------------------------------------------------- */
 
+/*
+ * After a while without a turn we may have been stopped, and given up meanwhile: nothing is begun before all has been
+ * read that there is to read, perhaps the end of the connection.
+ */
 static void on_turn(void *arg)
 {
 	struct agent *a = arg;
+	uint64_t now = loop_now_us(a->loop), before = a->turn_at_us;
 
+	a->turn_at_us = now;
+	if (now - before > AWAY_US && !a->ending) {
+		loop_wake(a->loop);
+		return;
+	}
 	mover_turn(a->mover);
 	if (queue_found_disk_full(a->queue))
 		pressure_disk_full(a->pressure);

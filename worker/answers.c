@@ -238,6 +238,11 @@ int answers_are_empty(const struct answers *a)
 	return TAILQ_EMPTY(&a->busy);
 }
 
+int answers_are_cut_off(const struct answers *a)
+{
+	return a->conn == NULL || conn_is_closing(a->conn);
+}
+
 int answers_are_urgent(const struct answers *a)
 {
 	return a->is_urgent;

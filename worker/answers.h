@@ -46,6 +46,8 @@ void answers_inputs_missing(struct answers *a, const struct task *t);
 /* Whether nothing is collected, and whether something is that should not wait. */
 int answers_are_empty(const struct answers *a);
 int answers_are_urgent(const struct answers *a);
+/* Whether there is nobody to give them to, or will not be when this turn is over. */
+int answers_are_cut_off(const struct answers *a);
 
 /* Send what was collected. */
 void answers_flush(struct answers *a);

@@ -37,6 +37,7 @@
 #define AHEAD_FILES    16u   /* one is ahead for so many descriptors that may be open; it takes four or five */
 #define SETTLE_US      2000u
 #define SETTLE_LONG_US 4000u		     /* when no task can be waiting for the results */
+#define RETRY_US       100000u		     /* when there were no threads, or processes, to be had */
 #define PIPE_EASY      ((uint64_t)32 * 1024) /* output that certainly finds room in a pipe nobody reads */
 
 enum run_stage {
@@ -530,6 +531,8 @@ static void on_look_time(void *arg)
 	young = TAILQ_FIRST(&x->at[RUN_YOUNG]);
 	ahead = TAILQ_FIRST(&x->at[RUN_AHEAD]);
 	/* should there be no memory, the next start tries again */
+	if (launcher_retry(x->launcher))
+		look_before(x, loop_now_us(x->p.loop) + RETRY_US);
 	if (ahead != NULL)
 		look_before(x, settle_at(x, ahead));
 	else if (young != NULL)
@@ -552,16 +555,28 @@ static void terminate(struct run *r)
 		send_signal(r, SIGKILL);
 }
 
+/* Whether its time is not up yet, or is not known to be: then the deadline is set again, if it takes one. */
+static int has_time_left(struct run *r)
+{
+	struct exec *x = r->exec;
+	uint64_t now = loop_now_us(x->p.loop), limit_us = r->task->group->time_limit_us, started_us;
+	enum launch_state state = launcher_state(x->launcher, &r->launch, &started_us);
+
+	if (state == LAUNCH_ENDED)
+		return 1; /* we are about to hear of it */
+	if (state == LAUNCH_WAITS)
+		started_us = now;
+	return started_us + limit_us > now &&
+	       deadline_set(x->p.deadlines, &r->task->deadline, started_us + limit_us) == SC_OK;
+}
+
 /* The time limit, or the end of the kill delay. */
 static void on_deadline(void *arg)
 {
 	struct run *r = arg;
-	struct exec *x = r->exec;
-	uint64_t started_us, again_us = loop_now_us(x->p.loop) + r->task->group->time_limit_us;
 
-	if (launcher_state(x->launcher, &r->launch, &started_us) == LAUNCH_WAITS && r->task->place == PLACE_RUNNING &&
-	    deadline_set(x->p.deadlines, &r->task->deadline, again_us) == SC_OK)
-		return; /* it has had no time yet */
+	if (r->task->place == PLACE_RUNNING && !r->timed_out && has_time_left(r))
+		return;
 	if (r->task->place == PLACE_RUNNING && !r->timed_out && !r->output_failed) {
 		r->timed_out = 1;
 		terminate(r);
@@ -634,7 +649,7 @@ static void judge_exit(const struct run *r, int status, struct outcome *o)
 
 	if (r->no_memory)
 		outcome_fail(o, FAIL_SPAWN, ENOMEM, "cannot start a process: %s", strerror(ENOMEM));
-	else if (r->timed_out)
+	else if (r->timed_out && o->elapsed_us >= r->task->group->time_limit_us) /* else it was quicker than we were */
 		outcome_fail(o, FAIL_TIMEOUT, (uint64_t)signo, "ran longer than its time limit of %.3f s",
 			     (double)r->task->group->time_limit_us / US_PER_S);
 	else if (signo != 0 && sigabbrev_np(signo) != NULL)

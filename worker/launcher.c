@@ -13,8 +13,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define IDLE_MAX     64u	  /* threads kept for what is to come */
-#define THREAD_STACK (256 * 1024) /* address space; a few pages of it are used */
+#define IDLE_MAX      64u /* threads kept for what is to come */
+#define RETRY_THREADS 16u
+#define THREAD_STACK  (256 * 1024) /* address space; a few pages of it are used */
 
 struct launcher {
 	pthread_mutex_t lock;
@@ -330,6 +331,19 @@ int launcher_start(struct launcher *l, struct launch *it, struct launch_lane *la
 	return error;
 }
 
+int launcher_retry(struct launcher *l)
+{
+	unsigned n;
+	int waits;
+
+	lock(l);
+	waits = l->n_starts > l->n_idle;
+	for (n = 0; n < RETRY_THREADS && l->n_starts > l->n_idle + n && add_thread(l) == 0; n++)
+		;
+	unlock(l);
+	return waits;
+}
+
 int launcher_has_room(struct launcher *l, struct launch_lane *lane, uint64_t since_us, uint64_t each)
 {
 	int has;
@@ -390,12 +404,15 @@ static void end_waiting(struct launcher *l, struct launch *it, int signo)
 void launcher_signal(struct launcher *l, struct launch *it, int signo)
 {
 	lock(l);
-	if (it->state == LAUNCH_RUNS)
+	if (it->state == LAUNCH_RUNS) {
 		send_signal(it, signo);
-	else if (it->state == LAUNCH_WAITS && signo != SIGCONT)
+		if (getpgid(it->child.pid) != it->child.pid) /* it has left its group */
+			kill(it->child.pid, signo);
+	} else if (it->state == LAUNCH_WAITS && signo != SIGCONT) {
 		end_waiting(l, it, signo);
-	else if (it->state == LAUNCH_STARTING && it->signo != SIGKILL && signo != SIGCONT)
+	} else if (it->state == LAUNCH_STARTING && it->signo != SIGKILL && signo != SIGCONT) {
 		it->signo = signo;
+	}
 	unlock(l);
 }
 

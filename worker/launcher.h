@@ -107,6 +107,9 @@ void launcher_signal(struct launcher *l, struct launch *it, int signo);
 /* Its process, 0 if there is none yet. */
 pid_t launcher_pid(struct launcher *l, const struct launch *it);
 
+/* Try again to get threads for those that wait.  1: some wait still. */
+int launcher_retry(struct launcher *l);
+
 /* Where it is, and since when it runs, which may be later while it waits for a thread. */
 enum launch_state launcher_state(struct launcher *l, const struct launch *it, uint64_t *started_us);
 

@@ -570,6 +570,11 @@ static void announce_suspect(struct task_queue *q, struct task *t)
 	t->is_announced = 1;
 }
 
+static int lacks_descriptors(const struct outcome *o)
+{
+	return (o->cause == FAIL_SPAWN || o->cause == FAIL_OUTPUT) && (o->status == EMFILE || o->status == ENFILE);
+}
+
 /* Start a task of the queue; 0 when it has to wait. */
 static int start_task(struct task_queue *q, struct task *t, struct outcome *o)
 {
@@ -597,10 +602,16 @@ static int start_task(struct task_queue *q, struct task *t, struct outcome *o)
 	t->has_resources = 1;
 	t->started_us = loop_now_us(q->p.loop);
 	announce_suspect(q, t);
-	if (ops->start(q->executors[kind].x, t, o))
+	if (ops->start(q->executors[kind].x, t, o)) {
 		task_event(q, t, EV_START, NULL);
-	else
+	} else if (lacks_descriptors(o) && queue_running(q) > 0) { /* an end makes room */
+		resources_give_back(q->p.resources, t->request, t->units);
+		t->units = NULL;
+		t->has_resources = 0;
+		return 0;
+	} else {
 		task_event(q, t, EV_END, o);
+	}
 	return 1;
 }
 
@@ -674,7 +685,7 @@ void queue_turn(struct task_queue *q)
 	answer_lost_inputs(q);
 	if (q->is_paused)
 		give_back(q);
-	else
+	else if (!answers_are_cut_off(q->p.answers)) /* what is here may be elsewhere by now */
 		start_some(q);
 	if (TAILQ_EMPTY(&q->fresh) && answers_are_empty(q->p.answers))
 		return;

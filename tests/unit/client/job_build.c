@@ -204,7 +204,6 @@ Test(job_build, what_cannot_be_is_refused_with_a_reason)
 		{{.name = "a", .kind = SC_KIND_EXEC, .argv = argv, .env = env}, "NAME=VALUE"},
 		{{.name = "a", .kind = SC_KIND_EXEC, .argv = argv, .stdin_path = "x", .stdin_bytes = {"y", 1}},
 		 "only one"},
-		{{.name = "a", .kind = SC_KIND_EXEC, .argv = argv, .stdin_group = 7}, "not there"},
 		{{.name = "a", .kind = SC_KIND_CALL, .module = "m"}, "function"},
 		{{.name = "a", .resources = "gpu"}, "NAME=AMOUNT"},
 		{{.name = "a", .resources = "gpu=1,gpu=2"}, "twice"},
@@ -232,6 +231,22 @@ Test(job_build, what_cannot_be_is_refused_with_a_reason)
 	expect_refused(sc_job_join_groups(job, 0, 2, SC_JOIN_ALL), SC_INVALID, "only 2 groups");
 	cr_assert_eq(sc_job_add_input(job, 0, 5), SC_OK);
 	expect_refused(sc_job_check(job), SC_INVALID, "there are only 5");
+	sc_job_free(job);
+}
+
+Test(job_build, standard_input_may_be_a_group_that_comes_later)
+{
+	static const char *const argv[] = {"cat", NULL};
+	struct sc_group_spec reader = {.name = "r", .kind = SC_KIND_EXEC, .argv = argv, .stdin_group = 2};
+	struct sc_job *job = new_job();
+
+	cr_assert_eq(sc_job_add_group(job, &reader, NULL), SC_OK);
+	expect_refused(sc_job_check(job), SC_INVALID, "group r: its standard input is a group that is not there");
+	add(job, "later", 1);
+	cr_assert_eq(sc_job_check(job), SC_OK);
+	reader = (struct sc_group_spec){.name = "self", .kind = SC_KIND_EXEC, .argv = argv, .stdin_group = 3};
+	cr_assert_eq(sc_job_add_group(job, &reader, NULL), SC_OK);
+	expect_refused(sc_job_check(job), SC_INVALID, "group self: its standard input is a group that is not there");
 	sc_job_free(job);
 }
 

@@ -254,6 +254,26 @@ Test(launcher, signals)
 	cr_assert_eq(WTERMSIG(x.launch.status), SIGTERM);
 }
 
+Test(launcher, one_that_left_its_group_is_found_all_the_same)
+{
+	struct line x;
+	int fds[2];
+	char c;
+
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	line_init(&x, "exec perl -e 'setpgrp(0, getpgrp(getppid())); syswrite(STDOUT, \"x\"); sleep 1000'", 0);
+	x.launch.request.fds[1] = fds[1];
+	x.launch.own_fds = 1u << 1;
+	cr_assert_eq(launcher_start(launcher, &x.launch, &lane), 0);
+	until(runs, &x);
+	cr_assert_eq(read(fds[0], &c, 1), 1);
+	close(fds[0]);
+	launcher_signal(launcher, &x.launch, SIGTERM);
+	until(has_ended, &x);
+	cr_assert(WIFSIGNALED(x.launch.status));
+	cr_assert_eq(WTERMSIG(x.launch.status), SIGTERM);
+}
+
 Test(launcher, nobody_of_the_group_is_left)
 {
 	int fds[2];
