@@ -438,7 +438,8 @@ static int take_back(struct task_queue *q, struct task *t)
 	return 1;
 }
 
-static int is_unstarted(struct task_queue *q, struct task *t)
+/* 1: it has not started, and nobody but the queue can start it from now on. */
+static int keep_from_starting(struct task_queue *q, struct task *t)
 {
 	return t->place == PLACE_FETCHING || t->place == PLACE_QUEUED || (t->place == PLACE_AHEAD && take_back(q, t));
 }
@@ -451,7 +452,7 @@ void queue_cancel(struct task_queue *q, const struct msg_tasks_cancel *m)
 	column_read(&r, &m->task);
 	while (r.left > 0) {
 		t = find(q, m->job, column_next(&r));
-		if (t != NULL && (!m->unstarted || is_unstarted(q, t)))
+		if (t != NULL && (!m->unstarted || keep_from_starting(q, t)))
 			task_event(q, t, EV_STOP, NULL);
 	}
 }
@@ -482,7 +483,7 @@ static void give_back(struct task_queue *q)
 		while (t != NULL) {
 			struct task *next = TAILQ_NEXT(t, link);
 
-			if (!t->silent && is_unstarted(q, t))
+			if (!t->silent && keep_from_starting(q, t))
 				task_event(q, t, EV_STOP, NULL);
 			t = next;
 		}

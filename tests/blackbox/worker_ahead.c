@@ -133,7 +133,7 @@ Test(worker_ahead, what_waits_behind_a_long_one_can_be_had_back)
 	mem_free(text);
 }
 
-/* Also those that were ahead for so long that they went back into the queue. */
+/* Those behind the one that waits as well, whether they are still ahead or went back into the queue. */
 Test(worker_ahead, all_run_in_order_in_the_end)
 {
 	char path[600], *order;

@@ -117,6 +117,19 @@ static int start_held(struct line *x)
 	return fds[1];
 }
 
+/* A line whose output can be read here; the child alone has the other end. */
+static int start_heard(struct line *x, const char *text)
+{
+	int fds[2];
+
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	line_init(x, text, 0);
+	x->launch.request.fds[1] = fds[1];
+	x->launch.own_fds = 1u << 1;
+	cr_assert_eq(launcher_start(launcher, &x->launch, &lane), 0);
+	return fds[0];
+}
+
 Test(launcher, tells_how_it_ended)
 {
 	struct line x;
@@ -149,19 +162,15 @@ Test(launcher, tells_why_it_did_not_start)
 Test(launcher, closes_what_the_child_was_given)
 {
 	struct line x;
-	int fds[2];
+	int fd;
 	char c;
 
-	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
-	line_init(&x, "echo hello", 0);
-	x.launch.request.fds[1] = fds[1];
-	x.launch.own_fds = 1u << 1;
-	cr_assert_eq(launcher_start(launcher, &x.launch, &lane), 0);
+	fd = start_heard(&x, "echo hello");
 	until(has_ended, &x);
-	cr_assert_eq(read(fds[0], &c, 1), 1);
-	while (read(fds[0], &c, 1) == 1) /* to its end: nobody else has it */
+	cr_assert_eq(read(fd, &c, 1), 1);
+	while (read(fd, &c, 1) == 1) /* to its end: nobody else has it */
 		;
-	close(fds[0]);
+	close(fd);
 }
 
 Test(launcher, followers_go_on_in_order)
@@ -257,17 +266,13 @@ Test(launcher, signals)
 Test(launcher, one_that_left_its_group_is_found_all_the_same)
 {
 	struct line x;
-	int fds[2];
+	int fd;
 	char c;
 
-	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
-	line_init(&x, "exec perl -e 'setpgrp(0, getpgrp(getppid())); syswrite(STDOUT, \"x\"); sleep 1000'", 0);
-	x.launch.request.fds[1] = fds[1];
-	x.launch.own_fds = 1u << 1;
-	cr_assert_eq(launcher_start(launcher, &x.launch, &lane), 0);
+	fd = start_heard(&x, "exec perl -e 'setpgrp(0, getpgrp(getppid())); syswrite(STDOUT, \"x\"); sleep 1000'");
 	until(runs, &x);
-	cr_assert_eq(read(fds[0], &c, 1), 1);
-	close(fds[0]);
+	cr_assert_eq(read(fd, &c, 1), 1);
+	close(fd);
 	launcher_signal(launcher, &x.launch, SIGTERM);
 	until(has_ended, &x);
 	cr_assert(WIFSIGNALED(x.launch.status));
@@ -276,19 +281,15 @@ Test(launcher, one_that_left_its_group_is_found_all_the_same)
 
 Test(launcher, nobody_of_the_group_is_left)
 {
-	int fds[2];
 	struct line x;
+	int fd;
 	char c;
 
-	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
-	line_init(&x, "sleep 1000 & exit 0", 0);
-	x.launch.request.fds[1] = fds[1];
-	x.launch.own_fds = 1u << 1;
-	cr_assert_eq(launcher_start(launcher, &x.launch, &lane), 0);
+	fd = start_heard(&x, "sleep 1000 & exit 0");
 	until(has_ended, &x);
 	cr_assert_eq(x.launch.status, 0);
-	cr_assert_eq(read(fds[0], &c, 1), 0); /* comes to its end when the last one that has it is gone */
-	close(fds[0]);
+	cr_assert_eq(read(fd, &c, 1), 0); /* comes to its end when the last one that has it is gone */
+	close(fd);
 }
 
 /* As many at once as there are, and afterwards not more threads than are kept. */
